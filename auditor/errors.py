@@ -1,0 +1,49 @@
+"""The one place for errors: each says what happened, why, and what to try.
+
+Exceptions stop an audit.  A failed probe or an odd manifest is data and never raises one of these.
+"""
+
+from __future__ import annotations
+
+
+class NetauditError(Exception):
+    """An audit cannot go on; `what`, `why` and `attempt` are sentences for the user."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str, attempt: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.attempt = attempt
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  why: {self.why}\n  try: {self.attempt}"
+
+
+class UsageError(NetauditError):
+    """The command line or a configuration value makes no sense."""
+
+    exit_code = 2
+
+
+class ClusterUnreachable(NetauditError):
+    """No answer, or no usable answer, from the API server."""
+
+
+class PermissionMissing(NetauditError):
+    """The API server refused a request that the audit cannot do without."""
+
+    exit_code = 4
+
+
+class RunInProgress(NetauditError):
+    """Another run holds the Lease."""
+
+
+class CleanupIncomplete(NetauditError):
+    """Objects of ours could not be removed; the message lists them."""
+
+
+class GuardTripped(NetauditError):
+    """A real workload reacted to the probes; everything was withdrawn."""

@@ -1,0 +1,1 @@
+"""Frozen values and nothing else: no rule, no I/O, no clock."""

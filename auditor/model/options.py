@@ -1,0 +1,32 @@
+"""What the user asked for, with the defaults of the command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.model.finding import Severity
+from auditor.model.labels import LabelSelector
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that decides about an audit but the cluster itself.
+
+    Times are in seconds.  `namespaces` empty means all but system ones.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    selector: LabelSelector | None = None
+    image: str = "busybox:1.37"
+    max_pods: int = 200
+    max_flows: int = 200_000
+    rate: int = 20
+    """API requests a second."""
+    budget: int = 600
+    settle: float = 45.0
+    start_timeout: float = 60.0
+    """How long probe pods may take to run before they are given up."""
+    connect_timeout: float = 1.0
+    tries: int = 3
+    min_coverage: float = 0.9
+    fail_on: Severity = Severity.HIGH

@@ -1,0 +1,146 @@
+"""What is to be measured and what was: plans, probes, outcomes, observations.
+
+An outcome is measured, never predicted; predicted values live in `flow`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from auditor.model.cluster import ContainerPort, Pod
+from auditor.model.flow import Decision, Family, Protocol
+
+
+class Outcome(enum.Enum):
+    """What a probe measured."""
+
+    REACHED = "reached"
+    """The nonce of the intended listener came back."""
+    REFUSED = "refused"
+    """Something answered that the connection is not wanted: a reset, or ICMP unreachable."""
+    SILENT = "silent"
+    """No answer within the time limit."""
+    FAULT = "fault"
+    """The measurement itself failed; it says nothing about the network."""
+    UNTESTED = "untested"
+
+
+class Role(enum.Enum):
+    """Why a probe pod exists."""
+
+    CLONE = "clone"
+    """Stands for an identity: its namespace, its policy-relevant labels, a node that runs a replica."""
+    CONTROL = "control"
+    """Stands in netaudit's own namespace, selected by no policy: source, target and twin."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A probe pod to be made."""
+
+    key: str
+    """Short, unique in the plan, letters and digits only: it becomes part of the pod's name."""
+    role: Role
+    namespace: str
+    node: str
+    labels: tuple[tuple[str, str], ...]
+    listens: tuple[int, ...]
+    """TCP ports, sorted."""
+    named_ports: tuple[ContainerPort, ...] = ()
+    """Container ports to declare, because policies name them."""
+    identity: str = ""
+    """Id of the identity that a clone stands for; empty for controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFlow:
+    """A flow between two stand-ins that is to be measured and judged."""
+
+    id: int
+    source: str
+    destination: str
+    """Keys of stand-ins."""
+    family: Family
+    protocol: Protocol
+    port: int
+    predicted: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Something that is not tested, why, and how many flows or objects that concerns."""
+
+    what: str
+    reason: str
+    flows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan costs, known before it starts."""
+
+    pods: int
+    namespaces: int
+    flows: int
+    probes: int
+    """Connections in the first round, repeats and controls included."""
+    requests: int
+    """API requests, without watches' reconnects and surprises."""
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """Which pods to make and which flows to try; `own_namespaces` are created by netaudit."""
+
+    own_namespaces: tuple[str, ...]
+    stand_ins: tuple[StandIn, ...]
+    flows: tuple[PlannedFlow, ...]
+    skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
+    estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A stand-in as the API server stored it, running."""
+
+    stand_in: StandIn
+    pod: Pod
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """A stand-in that could not be brought to run, and why."""
+
+    stand_in: StandIn
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One flow to try in one round: `timeouts` in seconds, one for each try."""
+
+    source: str
+    destination: str
+    family: Family
+    port: int
+    timeouts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the tries of one probe in one round gave."""
+
+    round: int
+    probe: Probe
+    outcomes: tuple[Outcome, ...]
+    """In the order of the tries; never empty."""
+    detail: str
+    """One sentence on what was seen, bounded and printable."""
+    at: float
+    """Seconds since the first round began, when the probe's batch ended."""
+    milliseconds: int = -1
+    """Time that the last try took; -1 where the agent cannot tell."""

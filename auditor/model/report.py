@@ -1,0 +1,189 @@
+"""The audit report: the one document that every view is computed from.
+
+It is written as JSON by msgspec, and its JSON Schema is published beside it.  Later versions of schema 1 add fields and
+never rename or remove one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SCHEMA = "netaudit.report/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How and when the audit ran; times are RFC 3339 in UTC."""
+
+    id: str
+    version: str
+    """netaudit's own."""
+    started: str
+    finished: str
+    mode: str
+    """Where probes stood; `clone`: beside workloads, with their policy-relevant labels."""
+    image: str
+    agent: str
+    settle_seconds: float
+    tries: int
+    connect_timeout_seconds: float
+    rounds: int
+    seconds: float
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which cluster was audited."""
+
+    uid: str
+    server_version: str
+    context: str
+    nodes: int
+    namespaces: int
+    pods: int
+    policies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The answer in numbers; flows are counted once each."""
+
+    status: str
+    """clean, findings or incomplete."""
+    sentence: str
+    exit_code: int
+    planned: int
+    judged: int
+    coverage: float
+    """Judged flows of planned ones, 0 to 1."""
+    min_coverage: float
+    as_expected: int
+    leaks: int
+    blockages: int
+    late: int
+    inconclusive: int
+    proven_denials: int
+    """Flows predicted denied that were shown to be so."""
+    findings: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityEntry:
+    """One row and column of the matrix."""
+
+    id: str
+    title: str
+    namespace: str
+    labels: dict[str, str]
+    owners: list[str]
+    pods: int
+    nodes: list[str]
+    isolated: list[str]
+    """Ingress, Egress."""
+    ports: list[int]
+    control: bool = False
+    """netaudit's own unpoliced pods: they stand for any pod that nobody planned for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandInEntry:
+    """One probe pod that was made, or could not be."""
+
+    key: str
+    identity: str
+    namespace: str
+    pod: str
+    node: str
+    addresses: list[str]
+    state: str
+    """running, or the reason why not."""
+    note: str = ""
+    """Where the stored pod differs from what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEntry:
+    """One flow: predicted, measured, judged."""
+
+    id: int
+    source: str
+    destination: str
+    """Keys of stand-ins."""
+    source_identity: str
+    destination_identity: str
+    family: str
+    protocol: str
+    port: int
+    verdict: str
+    outcome: str
+    agreement: str
+    reason: str
+    policies: list[str]
+    """Policies that deny it, as namespace/name; empty where it is allowed."""
+    denied_by: list[str]
+    """Directions that deny it: Egress, Ingress."""
+    tries: int
+    milliseconds: int = -1
+    settled_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimEntry:
+    """Whether a direction of a policy, or of a node, is proven to be enforced."""
+
+    subject: str
+    direction: str
+    proof: str
+    """proven, leaking, not separately proven, not applicable."""
+    reason: str
+    flows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEntry:
+    """One thing that is wrong."""
+
+    id: str
+    rule: str
+    severity: str
+    confidence: str
+    title: str
+    cause: str
+    remedy: str
+    policies: list[str]
+    source: str
+    destination: str
+    flows: list[int]
+    evidence: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SkipEntry:
+    """Something that was not tested, and why."""
+
+    what: str
+    reason: str
+    flows: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """One audit of one cluster; lists are sorted, so equal audits give equal bytes."""
+
+    schema: str
+    run: Run
+    cluster: Cluster
+    summary: Summary
+    findings: list[FindingEntry]
+    identities: list[IdentityEntry]
+    stand_ins: list[StandInEntry]
+    flows: list[FlowEntry]
+    policies: list[ClaimEntry]
+    nodes: list[ClaimEntry]
+    skipped: list[SkipEntry]
+    limits: list[str]
+    """What this audit cannot say, in plain sentences."""
+    warnings: list[str]
+    leftovers: list[str] = field(default_factory=list)
+    """What the run could not remove."""

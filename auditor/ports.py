@@ -1,0 +1,58 @@
+"""The two doors to the outside: where snapshots come from and who carries out probes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from auditor.events import Event
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RawSnapshot:
+    """Objects as the API server sends them, by resource such as `pods` or `networkpolicies.networking.k8s.io`."""
+
+    objects: Mapping[str, Sequence[Mapping[str, Any]]]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Resources that could not be listed, with the reason."""
+    server_version: str = ""
+
+
+class SnapshotSource(Protocol):
+    """Reads a cluster, or a file that holds what was read."""
+
+    async def collect(self) -> RawSnapshot:
+        """Read everything.  Raises NetauditError when the cluster gives no usable answer."""
+
+    async def collect_policies(self) -> RawSnapshot:
+        """Read again just what can change a verdict while probes run: namespaces and policies."""
+
+
+class ProbeSession(Protocol):
+    """Probe pods in place; leaving the session removes them."""
+
+    @property
+    def placed(self) -> Mapping[str, Placed | NotPlaced]:
+        """Every stand-in of the plan by key, as it was stored or why it does not run."""
+
+    async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
+        """Carry out one round, a batch for each source; every probe gets exactly one observation."""
+
+    async def wait_until(self, seconds: float) -> None:
+        """Wait until so many seconds after the first round began; at once when they have passed."""
+
+
+class ProbeBackend(Protocol):
+    """Makes probe pods and removes them again, whatever happens in between."""
+
+    def session(self, plan: ProbePlan, on_event: OnEvent) -> AbstractAsyncContextManager[ProbeSession]:
+        """Bring the plan's stand-ins to run; on leaving, also by cancellation, nothing of them stays."""
+
+    @property
+    def leftovers(self) -> Sequence[str]:
+        """What could not be removed, after the session has ended."""
