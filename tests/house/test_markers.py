@@ -1,0 +1,70 @@
+"""A test's folder decides its marker, so `make test` cannot miss a file that forgot to say what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = Path(__file__).parent.parent / "conftest.py"
+PYPROJECT = CONFTEST.parent.parent / "pyproject.toml"
+
+
+@pytest.fixture
+def tree(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A checkout of nothing but our pytest configuration."""
+    (pytester.path / "pyproject.toml").write_text(PYPROJECT.read_text())
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests/conftest.py").write_text(CONFTEST.read_text())
+    return pytester
+
+
+def plant(tree: pytest.Pytester, name: str, body: str = "def test_it(): pass\n") -> None:
+    path = tree.path / "tests" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(body)
+
+
+def test_folder_gives_marker_at_any_depth(tree: pytest.Pytester) -> None:
+    for name in ("unit/test_a.py", "sandbox/test_b.py", "sandbox/deep/er/test_c.py", "browser/test_d.py"):
+        plant(tree, name)
+
+    result = tree.runpytest_subprocess("-m", "sandbox", "-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=2, deselected=2)
+
+
+def test_long_tests_run_only_when_asked_for(tree: pytest.Pytester) -> None:
+    plant(tree, "unit/test_a.py", "import pytest\n@pytest.mark.long\ndef test_it(): pass\ndef test_other(): pass\n")
+
+    tree.runpytest_subprocess().assert_outcomes(passed=1, deselected=1)
+    tree.runpytest_subprocess("-m", "long or not long").assert_outcomes(passed=2)
+
+
+def test_unknown_marker_is_an_error(tree: pytest.Pytester) -> None:
+    plant(tree, "unit/test_a.py", "import pytest\n@pytest.mark.sandboks\ndef test_it(): pass\n")
+
+    tree.runpytest_subprocess().assert_outcomes(errors=1)
+
+
+def test_files_of_one_name_may_stand_in_different_folders(tree: pytest.Pytester) -> None:
+    plant(tree, "unit/model/test_flow.py")
+    plant(tree, "unit/policy/test_flow.py")
+
+    tree.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_slow_folders_get_a_longer_limit_unless_the_test_says_otherwise(tree: pytest.Pytester) -> None:
+    plant(
+        tree,
+        "cluster/test_a.py",
+        "import pytest\n"
+        "def limit(request): return request.node.get_closest_marker('timeout').args[0]\n"
+        "def test_default(request): assert limit(request) == 1800\n"
+        "@pytest.mark.timeout(5)\n"
+        "def test_own(request): assert limit(request) == 5\n",
+    )
+
+    tree.runpytest_subprocess().assert_outcomes(passed=2)
