@@ -8,6 +8,7 @@ from auditor.model.cluster import ContainerPort, Owner, Pod
 from auditor.model.flow import Direction, Family, Verdict
 
 NOT_ASKED = 255
+TITLE_OWNERS = 3
 CODES: tuple[Verdict, ...] = (Verdict.ALLOWED, Verdict.DENIED, Verdict.UNDEFINED, Verdict.UNKNOWN)
 
 
@@ -41,8 +42,8 @@ class Identity:
     @property
     def title(self) -> str:
         """What a person calls it: its namespace and workloads."""
-        names = ", ".join(owner.name for owner in self.owners[:3])
-        more = f" and {len(self.owners) - 3} more" if len(self.owners) > 3 else ""
+        names = ", ".join(owner.name for owner in self.owners[:TITLE_OWNERS])
+        more = f" and {len(self.owners) - TITLE_OWNERS} more" if len(self.owners) > TITLE_OWNERS else ""
         return f"{self.namespace}/{names}{more}"
 
 

@@ -1,0 +1,1 @@
+"""What the policy APIs mean; one file for each API."""

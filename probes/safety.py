@@ -1,0 +1,58 @@
+"""Which labels a probe pod may wear where, and why not.
+
+Pure.  Law 2: where it cannot be shown beforehand that nothing real will react to a pod with these labels, the identity
+is not tested and the report says so.  Adoption is excluded by the probe pod's controller owner, and budgets are proven
+harmless for that owner, so neither needs a rule here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditor.model.cluster import Snapshot
+from auditor.model.labels import Labels, LabelSelector
+from auditor.model.matrix import Identity
+
+
+def hazard(snapshot: Snapshot, identity: Identity) -> str | None:
+    """Say why no probe pod may stand for this identity; None when it is safe."""
+    return next(iter(_hazards(snapshot, identity)), None)
+
+
+def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
+    namespace, labels = identity.namespace, dict(identity.labels)
+    yield from _namespace_hazards(snapshot, namespace)
+    for service in snapshot.services:
+        if service.namespace == namespace and service.publishes_not_ready and _matches(service.selector, labels):
+            yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a pod that is not ready"
+    yield from _autoscaler_hazards(snapshot, namespace, labels)
+    for pod in snapshot.pods:
+        if pod.namespace == namespace and any(selector.matches(labels) for selector in pod.repelled_by):
+            workload = pod.owner or pod.name
+            yield f"the scheduler counts pods with these labels when it places {workload} (anti-affinity or spread)"
+
+
+def _namespace_hazards(snapshot: Snapshot, name: str) -> Iterable[str]:
+    namespace = snapshot.namespace(name)
+    if namespace is not None and namespace.terminating:
+        yield "its namespace is being deleted"
+
+
+def _matches(selector: LabelSelector | None, labels: Labels) -> bool:
+    return selector is not None and selector.matches(labels)
+
+
+def _autoscaler_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable[str]:
+    for autoscaler in snapshot.autoscalers:
+        if autoscaler.namespace != namespace:
+            continue
+        targets = [
+            workload
+            for workload in snapshot.workloads
+            if (workload.namespace, workload.kind, workload.name)
+            == (namespace, autoscaler.target.kind, autoscaler.target.name)
+        ]
+        if not targets:
+            yield f"HorizontalPodAutoscaler {autoscaler.name} scales {autoscaler.target}, whose selector is not known"
+        elif any(workload.selector.matches(labels) for workload in targets):
+            yield f"HorizontalPodAutoscaler {autoscaler.name} would count a pod with these labels"
