@@ -1,14 +1,114 @@
+# Everything here works on a fresh Debian machine: what is missing is installed when root, and named when not.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # the order of prerequisites counts
+
+PYTHON ?=
+NAME ?= netaudit
+ENGINE ?= cilium
+NODES ?= 2
+WORKERS ?= 2
+
+py := .venv/bin/python
+code := auditor probes reports
+slow := properties or sandbox or cluster or browser
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'netaudit: targets of make'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Every change.
 
 .PHONY: setup
 setup: ## make .venv with the locked, hashed dependencies
-	@.ci/setup
+	@PYTHON='$(PYTHON)' .ci/setup
+
+.PHONY: check
+check: lint types contracts budgets unit ## lint, types, import contracts, size budgets, unit tests (2 minutes)
+
+.PHONY: lint
+lint: setup ## ruff: format and rules
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+
+.PHONY: types
+types: setup ## mypy --strict
+	.venv/bin/mypy $(code) tests
+
+.PHONY: contracts
+contracts: setup ## who may import whom
+	.venv/bin/lint-imports --no-logo --cache-dir .cache/import-linter
+
+.PHONY: budgets
+budgets: setup ## sizes of files and functions, tests to code
+	$(py) -m tests.house.budgets
+
+.PHONY: unit
+unit: setup ## unit tests and tests of the house rules
+	.venv/bin/pytest -q -n $(WORKERS) tests/unit tests/house
+
+.PHONY: format
+format: setup ## let ruff rewrite what it can
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+# The whole.
+
+.PHONY: test
+test: test-needs check test-artifacts ## check, then properties, sandbox, cluster and browser tests (cold 45, warm 15 minutes)
+	.venv/bin/pytest -m '($(slow)) and not long' --hypothesis-profile=ci tests
+
+.PHONY: test-long
+test-long: test-needs check test-artifacts ## the same at full count: every fault, kill, soak and property
+	.venv/bin/pytest -m '$(slow) or long' --hypothesis-profile=long tests
+
+.PHONY: test-needs
+test-needs: setup
+	@.ci/root 'run the sandbox and cluster tests'
+	@.ci/packages sandbox browser
+	@$(py) -m tests.cluster.artifacts install-packages
+
+.PHONY: test-artifacts
+test-artifacts: test-needs
+	$(py) -m tests.cluster.artifacts build
+
+# A cluster to look at.
+
+.PHONY: cluster
+cluster: cluster-needs ## start a test cluster: NAME=netaudit ENGINE=cilium|none NODES=2
+	@$(py) -m tests.cluster up $(NAME) --engine $(ENGINE) --nodes $(NODES) | tee /dev/stderr | tail -n 1 | \
+		sed 's/^/export KUBECONFIG=/'
+
+.PHONY: cluster-down
+cluster-down: setup ## take the test cluster NAME down
+	@$(py) -m tests.cluster down $(NAME)
+
+.PHONY: demo
+demo: cluster-needs ## audit an example on a test cluster of two nodes, with a report to open
+	@$(py) -m tests.demo
+
+.PHONY: cluster-needs
+cluster-needs: setup
+	@.ci/root 'start a cluster'
+	@$(py) -m tests.cluster.artifacts install-packages
+	@$(py) -m tests.cluster.artifacts build
+
+# Now and then.
+
+.PHONY: bench
+bench: setup ## speed and size figures; never fails on time
+	@$(py) -m tests.bench
+
+.PHONY: audit
+audit: setup ## known vulnerabilities of the locked dependencies
+	.venv/bin/pip-audit --require-hashes --disable-pip -r .ci/lock/dev.txt
 
 .PHONY: lock
 lock: ## write .ci/lock anew from pyproject.toml
 	@.ci/lock-requirements
+
+.PHONY: clean
+clean: ## remove .venv and caches (not the artifacts of clusters)
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
