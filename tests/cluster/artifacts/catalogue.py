@@ -1,0 +1,20 @@
+"""Every artifact by name.
+
+The list alone: how each is made stands in the module of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.cluster.artifacts import busybox, images, programs
+from tests.cluster.artifacts.cache import Artifact
+
+CATALOGUE: Mapping[str, Artifact] = {
+    artifact.name: artifact
+    for artifact in (
+        *programs.ARTIFACTS,
+        *busybox.ARTIFACTS,
+        *images.ARTIFACTS,
+    )
+}
