@@ -12,10 +12,11 @@ from pathlib import Path
 
 from tests.cluster.artifacts.cache import Store
 from tests.cluster.artifacts.catalogue import CATALOGUE
+from tests.cluster.artifacts.containerd import clone_containerd_root
 from tests.cluster.artifacts.errors import ArtifactError
 from tests.cluster.artifacts.packages import missing_packages, requirements
 
-__all__ = ["ArtifactError", "cache_dir", "ensure", "missing_packages", "requirements", "store"]
+__all__ = ["ArtifactError", "cache_dir", "clone_containerd_root", "ensure", "missing_packages", "requirements", "store"]
 
 
 def cache_dir() -> Path:

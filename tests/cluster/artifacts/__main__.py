@@ -51,9 +51,7 @@ def _list() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.cluster.artifacts", description="what the test cluster needs"
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster.artifacts", description="what a test cluster needs")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build artifacts that are not in the cache")
     build.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")

@@ -1,0 +1,137 @@
+"""A containerd root with all images imported and unpacked, and copies of it that share what never changes.
+
+Unpacking takes seconds per image and node; a copy made of hard links takes a moment and no room. What runs in a node's
+containerd is not known here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.cluster.artifacts.cache import Artifact, Job
+from tests.cluster.artifacts.commands import require, run
+from tests.cluster.artifacts.errors import ArtifactError
+
+NAMESPACE = "k8s.io"
+"""The containerd namespace in which the kubelet looks for images."""
+ROOT = "root"
+START_SECONDS = 30.0
+REMEDY = (
+    "read containerd's log above; NETAUDIT_CACHE must lie on a file system that carries overlayfs, and root runs it"
+)
+CODE = (Path(__file__),)
+
+PLAIN_IMAGES = (
+    "image-pause",
+    "image-coredns",
+    "image-busybox",
+)
+CONFIGURATION = """\
+version = 2
+root = "{root}"
+state = "{state}/state"
+[grpc]
+address = "{state}/socket"
+[ttrpc]
+address = "{state}/ttrpc"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{state}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "netaudit.test/pause:1"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "overlayfs"
+"""
+
+
+def clone_containerd_root(template: Path, target: Path) -> None:
+    """Copy a template for one containerd: image content is shared, what containerd writes to is its own."""
+    if target.exists():
+        raise ArtifactError(f"cannot clone to {target}", "it exists already", "remove it, or clone to another folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Content blobs and unpacked layers are never written in place: blobs are named by their hash, and layers are the
+    # lower side of an overlay. Another disk takes a real copy.
+    shared = template.stat().st_dev == target.parent.stat().st_dev
+    run(
+        ["cp", "--archive", "--link" if shared else "--reflink=auto", template, target],
+        doing="clone the containerd root",
+        remedy=f"see what is wrong with {target.parent}: room, inodes, rights",
+    )
+    for database in target.glob("*/*.db"):
+        original = template / database.relative_to(target)
+        database.unlink()
+        shutil.copy2(original, database)
+
+
+def _build_template(job: Job) -> None:
+    root = job.target / ROOT
+    with TemporaryDirectory(prefix="netaudit-ctr-") as temporary, _containerd(root, Path(temporary)) as socket:
+        for name in sorted(job.needed):
+            _ctr(socket, "images", "import", str(job.needed[name]), doing=f"import {name}")
+        _wait_until_known(socket)
+    # The running daemon's leavings: each clone's daemon makes its own.
+    for leaving in ("tmpmounts", "io.containerd.grpc.v1.introspection"):
+        shutil.rmtree(root / leaving, ignore_errors=True)
+
+
+@contextmanager
+def _containerd(root: Path, folder: Path) -> Iterator[Path]:
+    """Run containerd on a root until the end of the block."""
+    for program in ("containerd", "ctr", "unshare"):
+        require(program, "python -m tests.cluster.artifacts install-packages")
+    configuration = folder / "config.toml"
+    configuration.write_text(CONFIGURATION.format(root=root, state=folder))
+    log = folder / "log"
+    # In its own mount namespace, so that whatever it mounts is gone with it, however it ends.
+    command = ["unshare", "--mount", "--propagation", "private", "containerd", "--config", configuration]
+    with log.open("wb") as output:
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        socket = folder / "socket"
+        _wait_until_serving(socket, daemon, log)
+        yield socket
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def _wait_until_serving(socket: Path, daemon: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and daemon.poll() is None:
+        if socket.exists():
+            try:
+                _ctr(socket, "version", doing="ask containerd")
+            except ArtifactError:
+                # It listens before it serves; the deadline ends this, not the first refusal.
+                pass
+            else:
+                return
+        time.sleep(0.05)
+    tail = "\n       ".join(log.read_text(errors="replace").splitlines()[-10:])
+    raise ArtifactError(
+        "cannot start containerd", f"it did not serve within {START_SECONDS:g} s:\n       {tail}", REMEDY
+    )
+
+
+def _wait_until_known(socket: Path) -> None:
+    """Wait for the second name, by identity, that containerd's Kubernetes side gives to each image it has seen."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        listed = [line.split() for line in _ctr(socket, "images", "list", doing="list images").splitlines()[1:]]
+        identities = {words[2] for words in listed if words[0].startswith("sha256:")}
+        if identities == {words[2] for words in listed}:
+            return
+        time.sleep(0.05)
+    raise ArtifactError("cannot build the image template", "containerd did not take up every image", REMEDY)
+
+
+def _ctr(socket: Path, *words: str, doing: str) -> str:
+    return run(["ctr", "--address", socket, "--namespace", NAMESPACE, *words], doing=doing, remedy=REMEDY)
+
+
+ARTIFACTS = (Artifact("containerd-plain", _build_template, ROOT, PLAIN_IMAGES, code=CODE),)
