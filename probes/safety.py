@@ -13,6 +13,9 @@ from auditor.model.cluster import Snapshot
 from auditor.model.labels import Labels, LabelSelector
 from auditor.model.matrix import Identity
 
+WATCHERS = frozenset({"services", "horizontalpodautoscalers", "deployments", "statefulsets", "replicasets"})
+"""Resources that can react to a pod by its labels."""
+
 
 def hazard(snapshot: Snapshot, identity: Identity) -> str | None:
     """Say why no probe pod may stand for this identity; None when it is safe."""
@@ -21,10 +24,12 @@ def hazard(snapshot: Snapshot, identity: Identity) -> str | None:
 
 def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
     namespace, labels = identity.namespace, dict(identity.labels)
+    for resource in sorted(snapshot.unreadable & WATCHERS):
+        yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
     yield from _namespace_hazards(snapshot, namespace)
     for service in snapshot.services:
         if service.namespace == namespace and service.publishes_not_ready and _matches(service.selector, labels):
-            yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a pod that is not ready"
+            yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a never-ready pod"
     yield from _autoscaler_hazards(snapshot, namespace, labels)
     for pod in snapshot.pods:
         if pod.namespace == namespace and any(selector.matches(labels) for selector in pod.repelled_by):

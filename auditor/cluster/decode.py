@@ -87,6 +87,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
             collector.each("horizontalpodautoscalers", _autoscaler), lambda item: (item.namespace, item.name)
         ),
         blind_spots=_sorted(set(blind), lambda item: (item.namespace or "", item.reason)),
+        unreadable=frozenset(raw.unreadable),
         warnings=tuple(sorted(collector.warnings)),
         cluster_uid=_cluster_uid(raw),
         server_version=raw.server_version,

@@ -139,6 +139,8 @@ class Snapshot:
     workloads: tuple[Workload, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    """Resources that could not be listed."""
     warnings: tuple[str, ...] = ()
     cluster_uid: str = ""
     """UID of the namespace kube-system, the usual stand-in for a cluster's identity."""

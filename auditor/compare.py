@@ -1,0 +1,222 @@
+"""Decide what the measured outcomes say about the predicted verdicts.
+
+Pure.  Implements section "What counts as proof": nothing is as expected, a leak or a blockage unless every piece of its
+proof is there; whatever lacks one is inconclusive and names it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from auditor.model.cluster import Pod
+from auditor.model.finding import Agreement, Judgement
+from auditor.model.flow import Family, Verdict
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
+from auditor.predict import Model
+from auditor.rounds import Placement, running, twin_of
+
+BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
+Path = tuple[str, str, Family, int]
+
+
+class Evidence:
+    """All observations of a run, by the path they tried: source, destination, family, port."""
+
+    def __init__(self, placement: Placement, observations: Iterable[Observation]) -> None:
+        """Index the observations."""
+        self.placement = placement
+        self.here = running(placement)
+        self._by_path: dict[Path, list[Observation]] = defaultdict(list)
+        for seen in sorted(observations, key=lambda item: item.round):
+            probe = seen.probe
+            self._by_path[probe.source, probe.destination, probe.family, probe.port].append(seen)
+
+    def of(self, flow: PlannedFlow) -> Sequence[Observation]:
+        """The observations of a flow, by round."""
+        return self._by_path.get((flow.source, flow.destination, flow.family, flow.port), ())
+
+    def answered(self, key: str, family: Family, port: int) -> list[int]:
+        """The rounds in which a pod's listener answered its own pod."""
+        seen = self._by_path.get((key, key, family, port), ())
+        return [item.round for item in seen if Outcome.REACHED in item.outcomes]
+
+    def listener_gap(self, flow: PlannedFlow, number: int) -> str | None:
+        """Say what is missing to prove that the destination listened before and after a round."""
+        rounds = self.answered(flow.destination, flow.family, flow.port)
+        if not any(item < number for item in rounds):
+            return "the destination's listener did not answer its own pod before"
+        if not any(item > number for item in rounds):
+            return "the destination's listener did not answer its own pod afterwards"
+        return None
+
+    def twin_gap(self, flow: PlannedFlow, number: int) -> str | None:
+        """Say what is missing to prove that unpoliced pods on the same nodes exchanged a nonce in a round."""
+        twin = twin_of(flow, self.here)
+        if twin is None:
+            return "no unpoliced twin runs on both nodes"
+        seen = self._by_path.get((*twin, flow.family, flow.port), ())
+        tries = [outcome for item in seen if item.round == number for outcome in item.outcomes]
+        if not tries or Outcome.REACHED not in tries:
+            return "unpoliced twins on the same nodes did not reach each other on this port"
+        if any(outcome is not Outcome.REACHED for outcome in tries):
+            return "unpoliced twins on the same nodes reached each other only in some of the tries"
+        return None
+
+    def source_gap(self, flow: PlannedFlow) -> str | None:
+        """Say what is missing to prove that the source's agent can connect at all."""
+        item = self.here[flow.source]
+        reached_itself = any(
+            self.answered(flow.source, family, port) for family in item.pod.families for port in item.stand_in.listens
+        )
+        reached_other = any(
+            path[0] == flow.source and any(Outcome.REACHED in seen.outcomes for seen in items)
+            for path, items in self._by_path.items()
+        )
+        return None if reached_itself or reached_other else "the source's agent reached nothing at all, not even itself"
+
+    def gap(self, flow: PlannedFlow, number: int) -> str | None:
+        """The first piece of proof that is missing for a blocked outcome of a round; None when it is complete."""
+        return self.listener_gap(flow, number) or self.twin_gap(flow, number) or self.source_gap(flow)
+
+
+def as_stored(flows: Iterable[PlannedFlow], placement: Placement, model: Model) -> tuple[PlannedFlow, ...]:
+    """Decide every flow again from the probe pods as the API server stored them, addresses included."""
+    here = running(placement)
+    return tuple(
+        replace(
+            flow, predicted=model.decide(_pod(here, flow.source), _pod(here, flow.destination), flow.family, flow.port)
+        )
+        if flow.source in here and flow.destination in here
+        else flow
+        for flow in flows
+    )
+
+
+def _pod(here: Mapping[str, Placed], key: str) -> Pod:
+    return here[key].pod
+
+
+def compare(
+    flows: Iterable[PlannedFlow], evidence: Evidence, changed: Mapping[int, str] | None = None
+) -> tuple[Judgement, ...]:
+    """Judge every flow; `changed` names flows whose prediction did not hold for the whole run, with the reason."""
+    reasons = changed or {}
+    judged = []
+    for flow in flows:
+        judgement = judge(flow, evidence)
+        if flow.id in reasons:
+            judgement = replace(judgement, agreement=Agreement.INCONCLUSIVE, reason=reasons[flow.id])
+        judged.append(judgement)
+    return tuple(judged)
+
+
+def judge(flow: PlannedFlow, evidence: Evidence) -> Judgement:
+    """Compare one prediction with its measurements."""
+    seen = tuple(evidence.of(flow))
+    lost = _not_placed(flow, evidence.placement)
+    if lost is not None:
+        return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, lost)
+    if not seen:
+        return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, "the run ended before it was tried")
+    if flow.predicted.verdict is Verdict.DENIED:
+        return _judge_denied(flow, seen, evidence)
+    if flow.predicted.verdict is Verdict.ALLOWED:
+        return _judge_allowed(flow, seen, evidence)
+    reason = f"the verdict is {flow.predicted.verdict.name}: {flow.predicted.reason}"
+    return Judgement(flow, Agreement.INCONCLUSIVE, strongest(seen[-1]), reason, seen)
+
+
+def _not_placed(flow: PlannedFlow, placement: Placement) -> str | None:
+    for word, key in (("source", flow.source), ("destination", flow.destination)):
+        item = placement.get(key)
+        if item is None or isinstance(item, NotPlaced):
+            reason = item.reason if item is not None else "it was not made"
+            return f"the {word}'s probe pod does not run: {reason}"
+    return None
+
+
+def strongest(seen: Observation) -> Outcome:
+    """One outcome for several tries: one that got through outweighs all, then a refusal, then silence."""
+    for outcome in (Outcome.REACHED, Outcome.FAULT, Outcome.REFUSED, Outcome.SILENT):
+        if outcome in seen.outcomes:
+            return outcome
+    return Outcome.UNTESTED
+
+
+def _judge_denied(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
+    last, outcome = seen[-1], strongest(seen[-1])
+    if outcome is Outcome.REACHED:
+        # The nonce is proof enough: only the intended listener knows it.
+        return Judgement(flow, Agreement.LEAK, outcome, _leak_reason(seen), seen)
+    if outcome not in BLOCKED:
+        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
+    gap = evidence.gap(flow, last.round)
+    if gap is not None:
+        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, gap, seen)
+    early = [item for item in seen[:-1] if Outcome.REACHED in item.outcomes]
+    if early:
+        return Judgement(flow, Agreement.LATE, outcome, "got through at first, then denied", seen, last.at)
+    return Judgement(flow, Agreement.AS_EXPECTED, outcome, "denied, with every piece of proof", seen)
+
+
+def _leak_reason(seen: tuple[Observation, ...]) -> str:
+    rounds = [item for item in seen if Outcome.REACHED in item.outcomes]
+    tries = sum(item.outcomes.count(Outcome.REACHED) for item in rounds)
+    total = sum(len(item.outcomes) for item in seen)
+    return f"the listener's nonce came back in {tries} of {total} tries, the last after {seen[-1].at:.0f} s"
+
+
+def _judge_allowed(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
+    last, outcome = seen[-1], strongest(seen[-1])
+    if outcome is Outcome.REACHED:
+        if any(BLOCKED & set(item.outcomes) for item in seen[:-1]):
+            return Judgement(flow, Agreement.LATE, outcome, "got no answer at first, then its nonce", seen, last.at)
+        return Judgement(flow, Agreement.AS_EXPECTED, outcome, "the listener's nonce came back", seen)
+    if outcome not in BLOCKED:
+        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
+    gap = evidence.gap(flow, last.round)
+    if gap is not None:
+        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, gap, seen)
+    reason = f"no nonce to the end ({outcome.value}), while the listener and unpoliced twins answered"
+    return Judgement(flow, Agreement.BLOCKAGE, outcome, reason, seen)
+
+
+def recheck(flows: Iterable[PlannedFlow], evidence: Evidence) -> tuple[PlannedFlow, ...]:
+    """The flows to try again: surprises, failed measurements, and those whose twins were not clean."""
+    return tuple(flow for flow in flows if _is_open(flow, evidence))
+
+
+def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
+    seen = evidence.of(flow)
+    if not seen or flow.predicted.verdict not in {Verdict.ALLOWED, Verdict.DENIED}:
+        return False
+    outcome = strongest(seen[-1])
+    if flow.predicted.verdict is Verdict.ALLOWED:
+        return outcome is not Outcome.REACHED
+    return outcome not in BLOCKED or evidence.twin_gap(flow, seen[-1].round) is not None
+
+
+def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Model, after: Model) -> dict[int, str]:
+    """Flows whose prediction did not hold for the whole run, because a policy or a namespace's labels changed."""
+    touched = {
+        namespace
+        for namespace in {policy.namespace for model in (before, after) for policy in model.snapshot.policies}
+        if _versions(before, namespace) != _versions(after, namespace)
+    }
+    here = running(placement)
+    changed: dict[int, str] = {}
+    for flow in flows:
+        if flow.source not in here or flow.destination not in here:
+            continue
+        one, other = here[flow.source].pod, here[flow.destination].pod
+        if {one.namespace, other.namespace} & touched:
+            changed[flow.id] = "a policy of one end's namespace changed during the run"
+        elif after.decide(one, other, flow.family, flow.port).verdict is not flow.predicted.verdict:
+            changed[flow.id] = "labels of a namespace changed during the run, and the verdict with them"
+    return changed
+
+
+def _versions(model: Model, namespace: str) -> list[tuple[str, str, str]]:
+    return sorted((policy.name, policy.uid, policy.version) for policy in model.policies(namespace))

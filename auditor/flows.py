@@ -1,0 +1,114 @@
+"""The flows between a plan's stand-ins, each with its predicted decision.
+
+Pure.  A stand-in has no address before it runs, so decisions made here borrow one; they are made again from the stored
+pod before anything is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+
+from auditor.model.cluster import Pod
+from auditor.model.flow import Direction, Family, Protocol
+from auditor.model.matrix import Identity
+from auditor.model.probe import PlannedFlow, Role, StandIn
+from auditor.predict import UNNAMED_PORTS, Model
+
+
+class FlowMaker:
+    """Pairs stand-ins into flows: clones with each other, each clone with controls on its own and one other node."""
+
+    def __init__(
+        self,
+        model: Model,
+        identities: Mapping[str, Identity],
+        clones: Sequence[StandIn],
+        controls: Sequence[StandIn],
+        audited: frozenset[str],
+    ) -> None:
+        """Take the stand-ins; `audited` are the identities of which every flow must have at least one end."""
+        self._model = model
+        self._identities = identities
+        self._clones = clones
+        self._controls = controls
+        self._audited = audited
+        self._nodes = {stand_in.key: stand_in.node for stand_in in (*clones, *controls)}
+        self._families = tuple(
+            family for family in Family if any(family in identities[c.identity].pods[0].families for c in clones)
+        )
+
+    def node_of(self, key: str) -> str:
+        """The node on which a stand-in is to stand."""
+        return self._nodes[key]
+
+    def flows(self) -> Iterable[PlannedFlow]:
+        """All flows in a fixed order, numbered from 1."""
+        numbers = count(1)
+        for source, destination, ports in self._pairs():
+            one, other = self._pod(source), self._pod(destination)
+            for family in self._families:
+                if family not in one.families or family not in other.families:
+                    continue
+                for port in ports:
+                    decision = self._model.decide(one, other, family, port)
+                    yield PlannedFlow(next(numbers), source.key, destination.key, family, Protocol.TCP, port, decision)
+
+    def _pairs(self) -> Iterable[tuple[StandIn, StandIn, tuple[int, ...]]]:
+        for source in self._clones:
+            for destination in self._clones:
+                if source.key != destination.key and self._meet(source, destination):
+                    yield source, destination, destination.listens
+        for clone in self._clones:
+            if clone.identity in self._audited:
+                for control in self._partners(clone, "a"):
+                    yield control, clone, clone.listens
+                for control in self._partners(clone, "b"):
+                    yield clone, control, self._egress_ports(clone)
+
+    def _meet(self, source: StandIn, destination: StandIn) -> bool:
+        if not {source.identity, destination.identity} & self._audited:
+            return False
+        # A second stand-in of an identity proves its node with the controls, and what replicas may say to each other.
+        seconds = [stand_in for stand_in in (source, destination) if stand_in.key.endswith("x")]
+        return not seconds or source.identity == destination.identity
+
+    def _partners(self, clone: StandIn, letter: str) -> list[StandIn]:
+        """The controls of one letter on the clone's own node and on the next one."""
+        fitting = [control for control in self._controls if control.key.endswith(letter)]
+        own = [control for control in fitting if control.node == clone.node]
+        later = [control for control in fitting if control.node > clone.node]
+        others = [control for control in fitting if control.node < clone.node]
+        return own + (later + others)[:1]
+
+    def _egress_ports(self, clone: StandIn) -> tuple[int, ...]:
+        """Ports to try towards a control: those that egress rules about the clone name, and one that nobody names."""
+        pod = self._pod(clone)
+        unnamed = {UNNAMED_PORTS[0]}
+        if Direction.EGRESS not in self._model.isolates(pod):
+            return tuple(unnamed)
+        named = {
+            edge
+            for policy in self._model.policies(clone.namespace)
+            if Direction.EGRESS in policy.isolates and policy.pod_selector.matches(pod.labels)
+            for rule in policy.egress
+            for port in rule.ports
+            if port.protocol is Protocol.TCP and isinstance(port.port, int)
+            for edge in (port.port, port.end_port or port.port)
+        }
+        return tuple(sorted(named | unnamed))
+
+    def _pod(self, stand_in: StandIn) -> Pod:
+        """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""
+        if stand_in.role is Role.CLONE:
+            addresses = self._identities[stand_in.identity].pods[0].addresses
+        else:
+            addresses = self._identities[self._clones[0].identity].pods[0].addresses
+        return Pod(
+            namespace=stand_in.namespace,
+            name=stand_in.key,
+            labels=dict(stand_in.labels),
+            node=stand_in.node,
+            addresses=addresses,
+            ports=stand_in.named_ports,
+        )

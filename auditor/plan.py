@@ -1,0 +1,222 @@
+"""Snapshot x prediction x options into a ProbePlan: which probe pods to make, and which flows to try between them.
+
+Pure.  One stand-in for each identity on a node that runs a replica, more where a node would otherwise go unproven, and
+two unpoliced controls on every node in use: they are source and target of flows that only one end can deny, and twins.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from auditor.flows import FlowMaker
+from auditor.model.cluster import Namespace, Snapshot
+from auditor.model.flow import Direction, Verdict
+from auditor.model.matrix import Identity, ReachabilityMatrix
+from auditor.model.options import Options
+from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
+from auditor.predict import OWN_NAMESPACE, Model
+from probes.safety import hazard
+
+CONTROL_NAMESPACE = "netaudit-ctl-1"
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
+OWN_LABELS = {"app.kubernetes.io/managed-by": "netaudit", "pod-security.kubernetes.io/enforce": "restricted"}
+REQUESTS_PER_POD = 6
+FIXED_REQUESTS = 40
+
+
+def own_namespaces() -> tuple[Namespace, ...]:
+    """The namespaces that a run makes for itself, with the labels they will carry."""
+    return tuple(
+        Namespace(name, {**OWN_LABELS, "kubernetes.io/metadata.name": name})
+        for name in (OWN_NAMESPACE, CONTROL_NAMESPACE)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """An identity on one of its nodes; the first seat of an identity meets all others, more prove their node."""
+
+    identity: Identity
+    node: str
+    first: bool = True
+
+
+def is_system(namespace: str) -> bool:
+    """Whether a namespace is left alone unless it is named: the cluster's own, and netaudit's."""
+    return namespace in SYSTEM_NAMESPACES or namespace.startswith(("netaudit-ctl-", "netaudit-conf-", "kube-"))
+
+
+def is_audited(identity: Identity, options: Options) -> bool:
+    """Whether the user asked for this identity: by namespace, and by the labels of any member."""
+    named = options.namespaces
+    chosen = identity.namespace in named if named else not is_system(identity.namespace)
+    selector = options.selector
+    return chosen and (selector is None or any(selector.matches(pod.labels) for pod in identity.pods))
+
+
+def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) -> ProbePlan:
+    """Decide what to test; what is left out stands in `skipped` with its reason."""
+    model = Model(snapshot, own_namespaces())
+    audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
+    if not audited:
+        return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
+    usable = {node.name for node in snapshot.nodes if node.ready and node.hosts_probes}
+    skipped: list[Skip] = []
+    seats = _first_seats(snapshot, matrix.identities, usable, skipped)
+    seats += _more_seats(seats, usable)
+    seats = _within(seats, options.max_pods, skipped)
+    clones = tuple(_clone(seat, f"i{number}") for number, seat in enumerate(seats))
+    controls = _controls(sorted({seat.node for seat in seats}))
+    maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
+    flows = _bounded(_judgeable(maker.flows(), skipped), options, skipped)
+    controls = _listening(controls, flows, maker)
+    plan = ProbePlan(
+        own_namespaces=tuple(namespace.name for namespace in own_namespaces()),
+        stand_ins=(*clones, *controls),
+        flows=flows,
+        skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
+        notes=_notes(model, controls),
+    )
+    return replace(plan, estimate=estimate(plan, options))
+
+
+def _first_seats(
+    snapshot: Snapshot, identities: Sequence[Identity], usable: set[str], skipped: list[Skip]
+) -> list[_Seat]:
+    seats: list[_Seat] = []
+    load: Counter[str] = Counter()
+    for identity in identities:
+        reason = hazard(snapshot, identity)
+        nodes = [node for node in identity.nodes if node in usable]
+        if reason is None and not nodes:
+            reason = "no ready Linux node runs a replica of it"
+        if reason is not None:
+            skipped.append(Skip(identity.title, reason))
+            continue
+        node = min(nodes, key=lambda name: (load[name], name))
+        load[node] += 1
+        seats.append(_Seat(identity, node))
+    return seats
+
+
+def _more_seats(seats: Sequence[_Seat], usable: set[str]) -> list[_Seat]:
+    """For each node and direction without an isolated stand-in, one more of an identity that has a replica there."""
+    covered = {(seat.node, direction) for seat in seats for direction in seat.identity.isolated}
+    more: list[_Seat] = []
+    for seat in seats:
+        for node in seat.identity.nodes:
+            news = {(node, direction) for direction in seat.identity.isolated} - covered
+            if news and node in usable and node != seat.node:
+                covered |= news
+                more.append(_Seat(seat.identity, node, first=False))
+    return more
+
+
+def _within(seats: list[_Seat], limit: int, skipped: list[Skip]) -> list[_Seat]:
+    room = limit
+    kept: list[_Seat] = []
+    nodes: set[str] = set()
+    for seat in seats:
+        # Each node in use costs two controls as well.
+        cost = 1 if seat.node in nodes else 3
+        if cost > room:
+            skipped.append(Skip(seat.identity.title, f"more probe pods than --max-pods {limit} allows"))
+            continue
+        room -= cost
+        nodes.add(seat.node)
+        kept.append(seat)
+    return kept
+
+
+def _clone(seat: _Seat, key: str) -> StandIn:
+    identity = seat.identity
+    return StandIn(
+        key=key if seat.first else f"{key}x",
+        role=Role.CLONE,
+        namespace=identity.namespace,
+        node=seat.node,
+        labels=identity.labels,
+        listens=identity.listens,
+        named_ports=identity.named_ports,
+        identity=identity.id,
+    )
+
+
+def _controls(nodes: Sequence[str]) -> tuple[StandIn, ...]:
+    return tuple(
+        StandIn(f"c{number}{letter}", Role.CONTROL, CONTROL_NAMESPACE, node, (), ())
+        for number, node in enumerate(nodes)
+        for letter in "ab"
+    )
+
+
+def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker: FlowMaker) -> tuple[StandIn, ...]:
+    """Give each control the ports of every flow that ends on its node: it is their target or their twin's."""
+    ports: dict[str, set[int]] = defaultdict(set)
+    for flow in flows:
+        ports[maker.node_of(flow.destination)].add(flow.port)
+    return tuple(replace(control, listens=tuple(sorted(ports[control.node]))) for control in controls)
+
+
+def _judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
+    """Keep flows that have a verdict; count the others by reason."""
+    kept: list[PlannedFlow] = []
+    open_ones: Counter[tuple[str, str]] = Counter()
+    for flow in flows:
+        verdict = flow.predicted.verdict
+        if verdict in {Verdict.ALLOWED, Verdict.DENIED}:
+            kept.append(flow)
+        else:
+            open_ones[f"flows with the verdict {verdict.name}", flow.predicted.reason] += 1
+    skipped.extend(Skip(what, reason, count) for (what, reason), count in open_ones.items())
+    return kept
+
+
+def _bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) -> tuple[PlannedFlow, ...]:
+    if len(flows) > options.max_flows:
+        # Denials first: a flow that must not exist is what the audit is about.
+        flows.sort(key=lambda flow: (flow.predicted.verdict is not Verdict.DENIED, flow.id))
+        lost = len(flows) - options.max_flows
+        skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost))
+        flows = flows[: options.max_flows]
+    return tuple(sorted(flows, key=lambda flow: flow.id))
+
+
+def _notes(model: Model, controls: Sequence[StandIn]) -> tuple[str, ...]:
+    notes = []
+    if any(model.policies(name) for name in (CONTROL_NAMESPACE, OWN_NAMESPACE)):
+        notes.append("a policy stands in netaudit's own namespaces: its controls are not unpoliced")
+    notes += [
+        f"{spot.reason}: it may select the controls too, and leaves every flow UNKNOWN"
+        for spot in model.snapshot.blind_spots
+        if spot.namespace is None and controls
+    ]
+    return tuple(sorted(set(notes)))
+
+
+def estimate(plan: ProbePlan, options: Options) -> Estimate:
+    """Say what a plan costs; seconds are without surprises, which add `--settle` once."""
+    denied = [flow for flow in plan.flows if flow.predicted.verdict is Verdict.DENIED]
+    allowed = len(plan.flows) - len(denied)
+    checks = 2 * sum(len(stand_in.listens) for stand_in in plan.stand_ins)
+    by_source = Counter(flow.source for flow in denied)
+    windows = -(-max(by_source.values(), default=0) * options.tries // 64)
+    pods = len(plan.stand_ins)
+    namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
+    requests = FIXED_REQUESTS + 4 * len(namespaces) + REQUESTS_PER_POD * pods if pods else 0
+    seconds = 8 + pods // 8 + round(windows * options.connect_timeout) + requests // max(1, options.rate)
+    return Estimate(
+        pods=pods,
+        namespaces=len(namespaces) if pods else 0,
+        flows=len(plan.flows),
+        probes=len(denied) * options.tries + allowed + checks,
+        requests=requests,
+        seconds=seconds if pods else 0,
+    )
+
+
+def isolated_directions(identity: Identity) -> list[str]:
+    """The directions in which policies isolate an identity, in words and in order."""
+    return [direction.value for direction in Direction if direction in identity.isolated]

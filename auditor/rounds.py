@@ -1,0 +1,96 @@
+"""What to try in each round, as probes.
+
+Pure.  A run has an opening round (every listener on its own pod's address), a round of flows and twins, up to three
+rounds that try surprises again until the settle time is over, and a closing round of listeners.  Listeners are never
+started twice, so one that answers at the opening and at the closing has stood all the time between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from auditor.model.flow import Family, Verdict
+from auditor.model.options import Options
+from auditor.model.probe import NotPlaced, Placed, PlannedFlow, Probe, Role
+
+OPENING = 0
+FLOWS = 1
+SETTLE_STEPS = (0.25, 0.6, 1.0)
+"""When surprises are tried again, as parts of the settle time; the last one is the end."""
+MAX_ROUNDS = 6
+PATIENCE = 2.0
+"""Times the connect timeout for the last try: a refusal by ICMP shows itself only after the first SYN retry at 1 s."""
+
+Placement = Mapping[str, Placed | NotPlaced]
+
+
+def running(placement: Placement) -> dict[str, Placed]:
+    """The stand-ins that run, by key."""
+    return {key: item for key, item in sorted(placement.items()) if isinstance(item, Placed)}
+
+
+def listener_probes(placement: Placement, options: Options, keys: Iterable[str] | None = None) -> tuple[Probe, ...]:
+    """Each listener of each running stand-in, or of those named, tried from its own pod."""
+    wanted = None if keys is None else set(keys)
+    return tuple(
+        Probe(key, key, family, port, (options.connect_timeout,))
+        for key, item in running(placement).items()
+        if wanted is None or key in wanted
+        for family in item.pod.families
+        for port in item.stand_in.listens
+    )
+
+
+def timeouts(options: Options) -> tuple[float, ...]:
+    """The limits of the tries of one flow, in seconds."""
+    first = (options.connect_timeout,) * max(0, options.tries - 1)
+    return (*first, options.connect_timeout * PATIENCE)
+
+
+def flow_probes(flows: Iterable[PlannedFlow], placement: Placement, options: Options) -> tuple[Probe, ...]:
+    """The flows whose ends both run, and a twin for each of their paths; sorted, each once.
+
+    What must get through is tried until it does only across rounds, so one try is enough; what must not is tried each
+    time, and so is its twin, because a path that loses packets proves nothing.
+    """
+    probes: dict[Probe, None] = {}
+    here = running(placement)
+    for flow in flows:
+        if flow.source in here and flow.destination in here:
+            denied = flow.predicted.verdict is Verdict.DENIED
+            tries = timeouts(options) if denied else timeouts(options)[-1:]
+            probes[Probe(flow.source, flow.destination, flow.family, flow.port, tries)] = None
+            twin = twin_of(flow, here)
+            if twin is not None:
+                probes[Probe(*twin, flow.family, flow.port, (options.connect_timeout,) * options.tries)] = None
+    return tuple(sorted(probes, key=_order))
+
+
+def _order(probe: Probe) -> tuple[str, str, str, int, int]:
+    return probe.source, probe.destination, probe.family.value, probe.port, len(probe.timeouts)
+
+
+def twin_of(flow: PlannedFlow, here: Mapping[str, Placed]) -> tuple[str, str] | None:
+    """The two unpoliced controls that stand on the same two nodes as the flow's ends."""
+    if flow.source not in here or flow.destination not in here:
+        return None
+    source = _control(here, here[flow.source].pod.node, "a")
+    destination = _control(here, here[flow.destination].pod.node, "b")
+    return (source, destination) if source and destination else None
+
+
+def _control(here: Mapping[str, Placed], node: str, letter: str) -> str | None:
+    for key, item in here.items():
+        if item.stand_in.role is Role.CONTROL and item.pod.node == node and key.endswith(letter):
+            return key
+    return None
+
+
+def silent_listeners(placement: Placement, reached: Sequence[tuple[str, Family, int]]) -> tuple[str, ...]:
+    """Keys of running stand-ins of which some listener has not answered yet."""
+    answered = set(reached)
+    return tuple(
+        key
+        for key, item in running(placement).items()
+        if any((key, family, port) not in answered for family in item.pod.families for port in item.stand_in.listens)
+    )
