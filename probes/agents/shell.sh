@@ -1,0 +1,355 @@
+# What runs in a probe pod whose image has only a shell. POSIX sh, no file is ever written: pipes only.
+#
+#   serve   answers every connection on NETAUDIT_PORTS with "netaudit <nonce> <port>", until TERM or the deadline
+#   probe   reads one batch of work from stdin, makes the attempts, prints one JSON line for each (see wire.py)
+#
+# Reads NETAUDIT_NONCE, NETAUDIT_RUN, NETAUDIT_PORTS, NETAUDIT_DEADLINE. It reports what happened and decides nothing:
+# what an attempt means is said in outcome.py. No text from the network is ever evaluated or used as a shell word.
+# In a batch: fd 4 a lane's own pipe, 5 whose turn it is to take work, 7 the work, 8 the caller's stdin, 9 its stdout.
+
+LC_ALL=C
+export LC_ALL
+unset NETAUDIT_AGENT ENV BASH_ENV
+set -f
+role=${1:-}
+nonce=${NETAUDIT_NONCE:-}
+run=${NETAUDIT_RUN:-}
+ports=${NETAUDIT_PORTS:-}
+case $nonce in '' | *[!a-z0-9]*) nonce=none ;; esac
+case $run in *[!A-Za-z0-9._-]*) run=none ;; esac
+
+number() { # number TEXT LOW HIGH: a plain decimal number between the two
+    case $1 in '' | *[!0-9]* | 0?* | ??????????*) return 1 ;; esac
+    [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+
+# --- which tools this image has ---------------------------------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+choose_tools() {
+    client=none server=none dialect=
+    if have nc; then
+        case $(nc --help 2>&1 </dev/null) in
+        *BusyBox*) dialect=nc_busybox ;;
+        *recvlimit*) dialect=nc_openbsd ;;
+        esac
+    fi
+    if [ -n "${BASH_VERSION:-}" ]; then
+        client=bash
+    elif [ -n "$dialect" ]; then
+        client=$dialect
+    elif have socat; then
+        client=socat
+    fi
+    if have tcpsvd; then
+        server=tcpsvd
+    elif have socat; then
+        server=socat
+    elif [ "$dialect" = nc_busybox ]; then
+        server=nc
+    fi
+}
+
+# --- serve ------------------------------------------------------------------------------------------------------------
+
+listen() { # listen ADDRESS PORT: becomes the listener. A full backlog drops SYNs, which would look like a policy.
+    case $server in
+    tcpsvd) exec tcpsvd -E -c 256 -b 1024 "$1" "$2" echo "netaudit $nonce $2" ;;
+    socat)
+        case $1 in
+        ::) from="TCP6-LISTEN:$2,ipv6only=$v6only" ;;
+        *) from="TCP4-LISTEN:$2" ;;
+        esac
+        exec socat -U "$from,reuseaddr,fork,backlog=1024" "EXEC:echo netaudit $nonce $2"
+        ;;
+    # Without -v/-u/-z this nc takes its backlog from the number of times that -l is given.
+    nc) exec nc "-$many" -p "$2" "$1" -e echo "netaudit $nonce $2" ;;
+    esac
+}
+
+serve() {
+    deadline=${NETAUDIT_DEADLINE:-}
+    number "$deadline" 1 999999 || deadline=900
+    any=0.0.0.0 v6only=0
+    if [ -e /proc/net/if_inet6 ]; then
+        any=::
+        read -r v6only </proc/sys/net/ipv6/bindv6only || v6only=0
+        [ "$v6only" = 0 ] || any=':: 0.0.0.0'
+    fi
+    many=llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll
+    case $(nc --help 2>&1 </dev/null) in *-k*) many=lk ;; *) many=$many$many ;; esac
+    children=
+    trap 'kill $children 2>/dev/null; exit 0' TERM INT HUP
+    for port in $(printf '%s' "$ports"); do
+        number "$port" 1 65535 || continue
+        for address in $(printf '%s' "$any"); do
+            listen "$address" "$port" </dev/null >/dev/null 2>&1 &
+            children="$children $!"
+        done
+    done
+    printf '{"netaudit":1,"agent":"shell","role":"serve","run":"%s","nonce":"%s","server":"%s","address":"%s"}\n' \
+        "$run" "$nonce" "$server" "$any"
+    sleep "$deadline" &
+    children="$children $!"
+    wait $!
+    # shellcheck disable=SC2086 # a list of process ids
+    kill $children 2>/dev/null
+}
+
+# --- probe: the clients -----------------------------------------------------------------------------------------------
+# Each becomes one attempt: a first line on fd 4 once it is connected, then what the listener said, bounded.
+
+# shellcheck disable=SC2016 # for the shell that the client starts
+hear='echo + >&4; IFS= read -r -n 256 said; printf "%s\n" "$said" >&4'
+
+attempt_nc_busybox() {
+    exec nc "$ip" "$port" -e sh -c "$hear" </dev/null >/dev/null 2>&1 5>&- 7<&- 8<&- 9>&-
+}
+
+attempt_nc_openbsd() { # its first line is its own message; one packet of at most 16 kB is read
+    exec nc -n -d -v -W 1 "$ip" "$port" </dev/null >&4 2>&4 5>&- 7<&- 8<&- 9>&-
+}
+
+attempt_socat() {
+    case $ip in
+    *:*) to=TCP6:[$ip]:$port ;;
+    *) to=TCP4:$ip:$port ;;
+    esac
+    exec socat -u "$to,readbytes=256" 'SYSTEM:echo +; exec cat' </dev/null >&4 2>/dev/null 5>&- 7<&- 8<&- 9>&-
+}
+
+attempt_bash() {
+    exec 2>/dev/null 5>&- 7<&- 8<&- 9>&-
+    # shellcheck disable=SC3025 # only under bash
+    exec 3<>"/dev/tcp/$ip/$port" || exit 1
+    exec 0<&3
+    eval "$hear"
+}
+
+attempt_none() { exit 127; }
+
+# --- probe: a lane makes one attempt after the other --------------------------------------------------------------------
+
+now() { # hundredths of a second since the machine started, without a process
+    read -r up _ </proc/uptime || return 1
+    now=$((${up%.*} * 100 + 1${up#*.} - 100))
+}
+
+# Runs at each tick. The time limit starts when the client has been seen asleep, waiting for the network: a client that
+# the machine has not let run yet is no evidence of silence. One that never gets there is killed without "to".
+tick() {
+    [ -n "$child" ] && read -r _ _ state _ <"/proc/$child/stat" && now || return
+    if [ "$state" = S ]; then
+        if [ -z "$asleep" ]; then
+            asleep=$now
+        elif [ $((now - asleep)) -ge $((limit * 100)) ]; then
+            fired=1
+            kill -KILL "$child"
+        fi
+    elif [ $((now - started)) -ge $((limit * 300 + 500)) ]; then
+        kill -KILL "$child"
+    fi
+}
+
+take() { # reads byte by byte, so only the lane that holds the turn (an empty line on fd 5) may read the work
+    trap '' USR1
+    read -r _ <&5 || return 1
+    read -r id ip port limit <&7
+    took=$?
+    echo >&5
+    return "$took"
+}
+
+sanitise() { # every byte outside the plain set becomes _, so that the text is harmless wherever it goes
+    [ ${#said} -le 256 ] || said=$(printf '%.256s' "$said")
+    case $said in *[!A-Za-z0-9\ ._:-]*) ;; *) return ;; esac
+    rest=$said said=
+    while [ -n "$rest" ]; do
+        char=${rest%"${rest#?}"}
+        rest=${rest#?}
+        case $char in [!A-Za-z0-9\ ._:-]) char=_ ;; esac
+        said=$said$char
+    done
+}
+
+collect() { # what the client left on fd 4, up to a mark that no listener can know
+    printf '\n%s\n' "$mark" >&4
+    said='' first='' lines=0
+    while IFS= read -r line <&4 && [ "$line" != "$mark" ]; do
+        lines=$((lines + 1))
+        case $lines in 1) first=$line ;; 2) said=$line ;; esac
+    done
+    sanitise
+}
+
+attempt() {
+    asleep='' fired=0 child='' ms=-1
+    now && started=$now
+    trap tick USR1
+    "attempt_$client" &
+    child=$!
+    while wait "$child"; rc=$?; [ "$rc" -eq "$ticked" ]; do :; done
+    trap '' USR1
+    child=
+    collect
+    now && ms=$(((now - started) * 10))
+    [ "$rc" -eq "$killed" ] || fired=0 # it ended by itself just before it was killed
+    connected=0
+    if [ -n "$first" ] && { [ "$fired" = 1 ] || [ "$rc" = 0 ] || [ -n "$said" ]; }; then connected=1; fi
+    key=i
+    if [ "$id" = self ]; then key=self id=1; else done=$((done + 1)); fi
+    printf '{"%s":%s,"rc":%s,"to":%s,"c":%s,"ms":%s,"d":"%s"}\n' \
+        "$key" "$id" "$rc" "$fired" "$connected" "$ms" "$said" >&9
+}
+
+lane() { # stdin: a pipe of its own, opened a second time for writing; stdout: how many attempts it made
+    exec 4<>/proc/self/fd/0 </dev/null
+    { read -r mark </proc/sys/kernel/random/uuid; } 2>/dev/null || mark=$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')
+    [ ${#mark} -ge 32 ] || exit 1
+    child='' done=0
+    trap '[ -z "$child" ] || kill -KILL "$child"; exit 1' TERM
+    while take; do attempt; done
+    echo "$done"
+}
+
+# --- probe: the batch ---------------------------------------------------------------------------------------------------
+
+complain() { # complain WHY: WHY is always our own text
+    printf '{"error":"%s"}\n' "$1" >&9
+}
+
+ipv4() {
+    case $1 in *[!0-9.]* | .* | *. | *..*) return 1 ;; esac
+    old=$IFS IFS=.
+    # shellcheck disable=SC2086 # splitting is the purpose, and set -f holds
+    set -- $1
+    IFS=$old
+    [ $# -eq 4 ] && number "$1" 0 255 && number "$2" 0 255 && number "$3" 0 255 && number "$4" 0 255
+}
+
+ipv6() { # no name can hold a colon, so nothing that passes is ever looked up
+    case $1 in
+    *[!0-9a-fA-F:]* | *:::* | *::*::* | *[!:][!:][!:][!:][!:]* | :[!:]* | *[!:]: | *:*:*:*:*:*:*:*:*) return 1 ;;
+    *::* | *:*:*:*:*:*:*:*) [ ${#1} -le 39 ] ;;
+    *) return 1 ;;
+    esac
+}
+
+address() {
+    case $1 in *:*) ipv6 "$1" ;; *) ipv4 "$1" ;; esac
+}
+
+fields() { # complains about a work line that is not exactly ID ADDRESS PORT SECONDS
+    why=
+    if [ -n "$extra" ]; then why='too many fields'
+    elif ! number "$id" 0 999999999; then why='the id is no number'
+    elif ! address "$ip"; then why='the address is none'
+    elif ! number "$port" 1 65535; then why='the port is none'
+    elif ! number "$limit" 1 60; then why='the time limit is not 1 to 60'
+    fi
+    [ -z "$why" ] || complain "line $lines: $why"
+    [ -z "$why" ]
+}
+
+feed() { # the caller's lines, checked, to the lanes; then it stays until the caller goes away
+    read -r me _ </proc/self/stat
+    echo "$me"
+    for own in $(printf '%s' "$ports"); do
+        number "$own" 1 65535 && echo "self 127.0.0.1 $own 2" && break
+    done
+    lines=0 ended=
+    while read -r id ip port limit extra <&8; do
+        if [ "$id" = end ]; then
+            ended=$ip
+            break
+        fi
+        lines=$((lines + 1))
+        fields && echo "$id $ip $port $limit"
+    done
+    if [ "$ended" != "$lines" ] || [ "$lines" != "$count" ]; then
+        complain "expected $count lines, read $lines"
+    fi
+    exec >/dev/null
+    [ -n "$ended" ] && while read -r _ <&8; do :; done
+}
+
+beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the caller is gone or the time is over
+    feeder=$1
+    shift
+    now && over=$((now + batch_limit * 100))
+    while $pause; do
+        now
+        if [ "$now" -ge "$over" ]; then
+            complain 'the batch took too long'
+        elif kill -0 "$feeder" 2>/dev/null; then
+            kill -USR1 "$@" 2>/dev/null
+            continue
+        else
+            complain 'stdin was closed'
+        fi
+        kill -TERM "$@" 2>/dev/null
+        $pause
+        kill -KILL "$@" 2>/dev/null
+        return
+    done
+}
+
+lanes() { # stdin: the turn, as a pipe; fd 7: the work
+    exec 5<>/proc/self/fd/0 </dev/null
+    read -r feeder <&7
+    trap '' USR1
+    workers='' made=0
+    while [ "$made" -lt "$window" ] && [ "$made" -lt $((count + 1)) ]; do
+        : | lane &
+        workers="$workers $!"
+        made=$((made + 1))
+    done
+    # shellcheck disable=SC2086 # a list of process ids
+    beat "$feeder" $workers >/dev/null </dev/null &
+    clock=$!
+    for worker in $workers; do wait "$worker"; done
+    kill "$clock" "$feeder" 2>/dev/null
+}
+
+tick_by() { # the finest pause that this image can make
+    pause='sleep 1'
+    if sleep 0.1 2>/dev/null; then
+        pause='sleep 0.1'
+    elif have usleep; then
+        pause='usleep 100000'
+    fi
+}
+
+signals() { # how a shell of this image shows a child that a signal ended
+    ( trap - USR1; read -r me _ </proc/self/stat; kill -USR1 "$me"; read -r _ ) </dev/null 2>/dev/null
+    ticked=$?
+    ( read -r me _ </proc/self/stat; kill -KILL "$me"; read -r _ ) </dev/null 2>/dev/null
+    killed=$?
+}
+
+probe() {
+    exec 8<&0 9>&1 2>/dev/null </dev/null
+    read -r magic batch window count batch_limit extra <&8
+    case $batch in '' | *[!A-Za-z0-9._-]*) magic= ;; esac
+    : "${batch_limit:=600}"
+    if [ "$magic" != netaudit/1 ] || [ -n "$extra" ] || ! number "$window" 1 256 || ! number "$count" 0 999999 ||
+        ! number "$batch_limit" 1 86400; then
+        complain 'the header is malformed'
+        exit 2
+    fi
+    choose_tools
+    signals
+    tick_by
+    printf '{"netaudit":1,"agent":"shell","run":"%s","batch":"%s","nonce":"%s","client":"%s","server":"%s","n":%s}\n' \
+        "$run" "$batch" "$nonce" "$client" "$server" "$count" >&9
+    total=0
+    for made in $(feed | { exec 7<&0; echo | lanes; }); do total=$((total + made)); done
+    printf '{"end":%s,"batch":"%s"}\n' "$total" "$batch" >&9
+}
+
+case $role in
+serve) choose_tools; serve ;;
+probe) probe ;;
+*) echo 'netaudit agent: serve or probe' >&2; exit 2 ;;
+esac
