@@ -1,0 +1,199 @@
+"""`-o table`: the report for a terminal.  Answer first, then what to do, then the proof and its limits.
+
+Pure.  What is shown and in which order comes from `view`; how it fits the width, and that hostile text stays harmless,
+is the business of `columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from auditor.model.report import AuditReport, FindingEntry
+from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
+from reports.heatmap import NamespaceCell, NamespaceMatrix
+from reports.view import Cause, Claims, View, view
+from reports.words import AGREEMENTS, NOT_TESTED, plural
+
+WIDTH = 100
+ROWS = 50
+"""Rows of one table; how many were left out is said, and report.json has them all."""
+FLOW_ROWS = 200
+"""Flows not as predicted: a reader mends these one by one."""
+
+_RESULTS = (
+    "leak: predicted denied, measured reached. blockage: predicted allowed, measured not reached. "
+    "late: right after a while."
+)
+
+
+def render(report: AuditReport) -> str:
+    """Write the report for a terminal of usual width, without colour."""
+    return render_width(report, WIDTH, color=False)
+
+
+def render_width(report: AuditReport, width: int, *, color: bool) -> str:
+    """Write the report for a terminal of `width` columns, at least 40."""
+    page = _Page(view(report), max(width, MIN_WIDTH), Ink(color))
+    return "\n".join(line.rstrip() for line in page.lines()) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One report being laid out."""
+
+    view: View
+    width: int
+    ink: Ink
+
+    def lines(self) -> Iterator[str]:
+        """Give the whole page, from the answer to the method."""
+        yield from self.answer()
+        yield from self.section("Findings", self.findings())
+        yield from self.section("Flows not as predicted", self.surprises())
+        yield from self.section("Not tested", self.gaps())
+        yield from self.section("Namespaces (rows to columns, flows by result)", self.namespaces())
+        yield from self.section("Policies", self.claims(self.view.policies, "policy"))
+        yield from self.section("Nodes", self.claims(self.view.nodes, "node"))
+        yield from self.section("Limits", self.points(self.view.report.limits))
+        yield from self.section("Warnings", self.points(self.view.report.warnings))
+        yield from self.section("Left in the cluster", self.points(self.view.report.leftovers))
+        yield from self.section("Method", self.environment())
+
+    def section(self, title: str, body: Iterator[str]) -> Iterator[str]:
+        """Put a heading over its lines; nothing at all when there are none."""
+        lines = list(body)
+        if lines:
+            yield ""
+            yield self.ink.paint("heading", title)
+            yield from lines
+
+    def answer(self) -> Iterator[str]:
+        """Give the verdict sentence, the counts, and what to do."""
+        status = self.view.status
+        for line in paragraph(self.view.sentence, self.width, f"{status.glyph} ", "  "):
+            yield self.ink.paint(status.key, line)
+        yield from paragraph(self.view.counts, self.width)
+        yield ""
+        yield self.ink.paint("heading", "What to do")
+        for number, step in enumerate(self.view.next_steps, 1):
+            yield from paragraph(step, self.width, f"{number}. ", "   ")
+
+    def findings(self) -> Iterator[str]:
+        """Gather findings under the cause that they share, so that one remedy is told once."""
+        for number, cause in enumerate(self.view.causes):
+            if number:
+                yield ""
+            yield from self.cause(cause)
+
+    def cause(self, cause: Cause) -> Iterator[str]:
+        """Tell the findings of one cause, then the cause and its remedy."""
+        for finding in cause.findings[:ROWS]:
+            yield from self.finding(finding)
+        yield from self.left_out(cause.findings, "findings of this cause")
+        yield from paragraph(cause.cause, self.width, "  cause   ", " " * 10)
+        yield from paragraph(cause.remedy, self.width, "  remedy  ", " " * 10)
+
+    def finding(self, finding: FindingEntry) -> Iterator[str]:
+        """Tell one finding: how bad, how sure, what, where, with which proof."""
+        lead = f"{finding.severity.upper()} ({finding.confidence}) {finding.title}"
+        for line in paragraph(lead, self.width, "! ", "  "):
+            yield self.ink.paint("leak", line)
+        facts = f"id {finding.id}, rule {finding.rule}, {plural(len(finding.flows), 'flow')}"
+        if finding.source or finding.destination:
+            facts = f"{finding.source or 'any'} to {finding.destination or 'any'}; {facts}"
+        yield from paragraph(facts, self.width, "  ")
+        if finding.policies:
+            yield from paragraph(", ".join(sorted(finding.policies)), self.width, "  policy  ", " " * 10)
+        for evidence in finding.evidence[:3]:
+            yield from paragraph(evidence, self.width, "  proof   ", " " * 10)
+
+    def surprises(self) -> Iterator[str]:
+        """List leaks, blockages and late flows, each with its policy."""
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                str(row.source),
+                str(row.destination),
+                row.port,
+                row.decided_by,
+            ]
+            for row in self.view.surprises[:FLOW_ROWS]
+        ]
+        if rows:
+            yield from table(("result", "from", "to", "port", "policy"), rows, self.width, self.ink)
+            yield from paragraph(_RESULTS, self.width)
+        yield from self.left_out(self.view.surprises, "flows", FLOW_ROWS)
+
+    def namespaces(self) -> Iterator[str]:
+        """Draw the matrix where it fits, or say where to find it."""
+        matrix = self.view.namespaces
+        if not matrix.axis:
+            return
+        headers, rows = _matrix(matrix)
+        if table_width(headers, rows) > self.width:
+            size = len(matrix.axis)
+            yield from paragraph(
+                f"The matrix of {size} by {size} namespaces needs more columns than this terminal has; "
+                "-o html=FILE shows it.",
+                self.width,
+            )
+            return
+        yield from table(headers, rows, self.width, self.ink)
+        signs = (*AGREEMENTS.values(), NOT_TESTED)
+        yield from paragraph(", ".join(f"{sign.glyph} {sign.word}" for sign in signs), self.width)
+
+    def claims(self, claims: Claims, subject: str) -> Iterator[str]:
+        """List which directions are proven, and what is missing for the others."""
+        rows: list[list[Cell]] = [
+            [
+                Painted(claim.sign, f"{claim.sign.glyph} {claim.sign.word}"),
+                claim.entry.subject,
+                claim.entry.direction,
+                claim.entry.flows,
+                claim.entry.reason,
+            ]
+            for claim in claims.claims[:ROWS]
+        ]
+        yield from paragraph(claims.sentence, self.width)
+        if rows:
+            yield from table(("proof", subject, "direction", "flows", "reason"), rows, self.width, self.ink)
+        yield from self.left_out(claims.claims, "rows")
+
+    def gaps(self) -> Iterator[str]:
+        """List everything that was left out or gave no answer."""
+        rows: list[list[Cell]] = [[gap.kind, gap.what, gap.flows or "-", gap.reason] for gap in self.view.gaps[:ROWS]]
+        if rows:
+            yield from table(("kind", "what", "flows", "reason"), rows, self.width, self.ink)
+        else:
+            yield from paragraph("Nothing that was planned was left out.", self.width)
+        yield from self.left_out(self.view.gaps, "rows")
+
+    def points(self, texts: Sequence[str]) -> Iterator[str]:
+        """Write sentences as a list."""
+        for text in texts:
+            yield from paragraph(text, self.width, "- ", "  ")
+
+    def environment(self) -> Iterator[str]:
+        """Tell what was audited, and how."""
+        column = max(len(label) for label, _ in self.view.environment) + 2
+        for label, value in self.view.environment:
+            yield from paragraph(value, self.width, label.ljust(column), " " * column)
+
+    def left_out(self, items: Sequence[object], noun: str, shown: int = ROWS) -> Iterator[str]:
+        """Say how many rows are not shown."""
+        if len(items) > shown:
+            yield from paragraph(f"... and {len(items) - shown:,} more {noun}; -o json has all of them.", self.width)
+
+
+def _matrix(matrix: NamespaceMatrix) -> tuple[list[str], list[list[Cell]]]:
+    headers = ["from \\ to", *(axis.title for axis in matrix.axis)]
+    rows: list[list[Cell]] = [
+        [axis.title, *(Painted(cell.sign, _counted(cell)) for cell in row)]
+        for axis, row in zip(matrix.axis, matrix.rows, strict=True)
+    ]
+    return headers, rows
+
+
+def _counted(cell: NamespaceCell) -> str:
+    return " ".join(f"{count.sign.glyph}{count.flows}" for count in cell.counts) or NOT_TESTED.glyph

@@ -1,0 +1,277 @@
+"""Everything that a view shows, computed once: ordering, grouping, counts and the sentences made from them.
+
+Pure.  `Summary` holds the numbers of the audit and nothing here counts them anew; what is counted here are groups.
+Texts are raw: each format neutralises them on its own edge.  The two matrices are in `heatmap`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, StandInEntry, Summary
+from reports import words
+from reports.flows import FlowRow, flow_rows
+from reports.heatmap import NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
+from reports.untested import Gap, gaps
+from reports.words import Sign, plural
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One of the four numbers that a reader takes away."""
+
+    sign: Sign
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Findings that one mend puts right."""
+
+    cause: str
+    remedy: str
+    severity: str
+    """The worst among its findings."""
+    findings: tuple[FindingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim with the sign of its proof."""
+
+    sign: Sign
+    entry: ClaimEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claims of one kind, those that need a reader first."""
+
+    claims: tuple[Claim, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """One identity and how far it was tested."""
+
+    title: str
+    labels: str
+    pods: int
+    nodes: str
+    isolated: str
+    ports: str
+    stand_ins: str
+    flows: int
+    judged: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the formats show, in their order."""
+
+    status: Sign
+    sentence: str
+    counts: str
+    numbers: tuple[Number, ...]
+    next_steps: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    surprises: tuple[FlowRow, ...]
+    """Leaks, blockages and late flows."""
+    namespaces: NamespaceMatrix
+    pods: PodMatrix
+    flows: tuple[FlowRow, ...]
+    policies: Claims
+    nodes: Claims
+    gaps: tuple[Gap, ...]
+    identities: tuple[IdentityRow, ...]
+    environment: tuple[tuple[str, str], ...]
+    report: AuditReport
+
+
+def view(report: AuditReport) -> View:
+    """Compute everything that a format shows."""
+    flows = flow_rows(report)
+    untested = gaps(report)
+    policies = _claims(report.policies, "policy direction", "policy directions")
+    nodes = _claims(report.nodes, "node direction", "node directions")
+    return View(
+        status=words.sign_of(words.STATUSES, report.summary.status),
+        sentence=report.summary.sentence,
+        counts=_counts(report.summary),
+        numbers=_numbers(report.summary),
+        next_steps=_next_steps(report, policies),
+        causes=_causes(report.findings),
+        surprises=tuple(row for row in flows if row.sign.key in _SURPRISES),
+        namespaces=namespace_matrix(report),
+        pods=pod_matrix(report),
+        flows=flows,
+        policies=policies,
+        nodes=nodes,
+        gaps=untested,
+        identities=_identities(report),
+        environment=_environment(report),
+        report=report,
+    )
+
+
+_SURPRISES = frozenset({words.LEAK.key, words.BLOCKAGE.key, words.LATE.key})
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, rounded down, so that 100 % means all."""
+    return f"{int(share * 1000 + 1e-6) / 10:.1f} %".replace(".0 %", " %")
+
+
+def is_incomplete(summary: Summary) -> bool:
+    """Tell whether too little was judged, whatever else was found."""
+    return summary.judged == 0 or summary.coverage < summary.min_coverage
+
+
+def _counts(summary: Summary) -> str:
+    """One line that accounts for every flow."""
+    judged = (
+        f"{summary.as_expected:,} as expected, {plural(summary.leaks, 'leak')}, "
+        f"{plural(summary.blockages, 'blockage')}, {summary.late:,} late"
+    )
+    return (
+        f"{plural(summary.planned, 'flow')} planned, {summary.judged:,} judged ({_coverage(summary)}): {judged}; "
+        f"{summary.inconclusive:,} inconclusive. {plural(summary.proven_denials, 'denial')} proven."
+    )
+
+
+def _coverage(summary: Summary) -> str:
+    return percent(summary.coverage) if summary.planned else "nothing was planned"
+
+
+def _numbers(summary: Summary) -> tuple[Number, ...]:
+    enough = words.INCONCLUSIVE if is_incomplete(summary) else words.AS_EXPECTED
+    wanted = f"{percent(summary.min_coverage)} wanted"
+    coverage = f"{summary.judged:,} of {plural(summary.planned, 'planned flow')} judged; {wanted}"
+    return (
+        Number(words.LEAK, "leaks", f"{summary.leaks:,}", "predicted denied, and reached"),
+        Number(words.BLOCKAGE, "blockages", f"{summary.blockages:,}", "predicted allowed, and not reached"),
+        Number(words.INCONCLUSIVE, "inconclusive", f"{summary.inconclusive:,}", "tried, without proof either way"),
+        Number(enough, "coverage", percent(summary.coverage) if summary.planned else "none", coverage),
+    )
+
+
+def _next_steps(report: AuditReport, policies: Claims) -> tuple[str, ...]:
+    """Say what the reader should do now, in this order."""
+    summary, steps = report.summary, []
+    if report.findings:
+        steps.append(
+            f"Mend what Findings lists, worst first ({plural(len(_causes(report.findings)), 'cause')}), "
+            "then run netaudit again."
+        )
+    if summary.planned == 0:
+        steps.append("Nothing was tested: this audit proves nothing. Not tested says what was left out, and why.")
+    elif is_incomplete(summary):
+        steps.append(
+            f"Coverage is {percent(summary.coverage)}, below {percent(summary.min_coverage)}: mend what Not tested "
+            "lists, largest first, then run netaudit again."
+        )
+    if report.leftovers:
+        steps.append(f"Run netaudit cleanup: {plural(len(report.leftovers), 'object')} could not be removed.")
+    open_claims = sum(1 for claim in policies.claims if claim.sign.key == words.INCONCLUSIVE.key)
+    if open_claims:
+        steps.append(
+            f"See what Policies says of {plural(open_claims, 'policy direction')} not separately proven: "
+            "whether it is enforced stays open."
+        )
+    if not steps:
+        steps.append("Nothing to mend. Read Limits for what this audit cannot see.")
+    return tuple(steps)
+
+
+def _causes(findings: list[FindingEntry]) -> tuple[Cause, ...]:
+    """Group findings by cause and remedy: the worst first, then by the id of the first finding."""
+    grouped: dict[tuple[str, str], list[FindingEntry]] = {}
+    for finding in sorted(findings, key=_by_severity):
+        grouped.setdefault((finding.cause, finding.remedy), []).append(finding)
+    # Findings went in worst first, so each group, and the order of groups, starts with its worst.
+    return tuple(Cause(*key, group[0].severity, tuple(group)) for key, group in grouped.items())
+
+
+def _by_severity(finding: FindingEntry) -> tuple[int, str]:
+    return words.severity_rank(finding.severity), finding.id
+
+
+def _claims(entries: list[ClaimEntry], noun: str, several: str) -> Claims:
+    signed = (Claim(words.sign_of(words.PROOFS, entry.proof), entry) for entry in entries)
+    claims = tuple(sorted(signed, key=lambda claim: (claim.sign.rank, claim.entry.subject, claim.entry.direction)))
+    tally = Counter(claim.sign.word for claim in claims)
+    # A Counter keeps the order of first sight, which is that of the claims.
+    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    return Claims(claims, f"{plural(len(claims), noun, several)}: {parts}." if claims else f"No {noun} to prove.")
+
+
+def _identities(report: AuditReport) -> tuple[IdentityRow, ...]:
+    planned: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
+    for flow in report.flows:
+        ends = {flow.source_identity, flow.destination_identity}
+        planned.update(ends)
+        if words.agreement_of(flow).key != words.INCONCLUSIVE.key:
+            judged.update(ends)
+    controls = {identity.id for identity in report.identities if is_control(identity)}
+    stand_ins: dict[str, list[StandInEntry]] = {}
+    for stand_in in report.stand_ins:
+        stand_ins.setdefault("" if stand_in.identity in controls else stand_in.identity, []).append(stand_in)
+    rows = [
+        IdentityRow(
+            title=identity.title,
+            labels=", ".join(f"{key}={value}" for key, value in sorted(identity.labels.items()))
+            or "none that policies use",
+            pods=identity.pods,
+            nodes=", ".join(sorted(identity.nodes)),
+            isolated=" and ".join(sorted(identity.isolated)) or "not isolated",
+            ports=", ".join(str(port) for port in sorted(identity.ports)),
+            stand_ins=_standing(stand_ins.get("" if is_control(identity) else identity.id, [])),
+            flows=planned[identity.id],
+            judged=judged[identity.id],
+        )
+        for identity in report.identities
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.title, row.labels, row.ports)))
+
+
+def _standing(stand_ins: list[StandInEntry]) -> str:
+    """Each probe pod's node and state, with what differs from what was asked."""
+    told = []
+    for stand_in in stand_ins:
+        note = f" ({stand_in.note})" if stand_in.note else ""
+        told.append(f"{stand_in.node or 'no node'}: {stand_in.state}{note}")
+    return "; ".join(sorted(told)) or "no probe pod"
+
+
+def _environment(report: AuditReport) -> tuple[tuple[str, str], ...]:
+    run, cluster = report.run, report.cluster
+    objects = (
+        plural(cluster.nodes, "node"),
+        plural(cluster.namespaces, "namespace"),
+        plural(cluster.pods, "pod"),
+        plural(cluster.policies, "policy", "policies"),
+    )
+    method = (
+        f"{plural(run.tries, 'try', 'tries')} of {run.connect_timeout_seconds:g} s for each flow",
+        f"surprises tried again for {run.settle_seconds:g} s",
+        plural(run.rounds, "round"),
+    )
+    return (
+        ("cluster", cluster.context or "not named"),
+        ("cluster UID", cluster.uid),
+        ("Kubernetes", cluster.server_version),
+        ("size", ", ".join(objects)),
+        ("run", run.id),
+        ("started", run.started),
+        ("finished", f"{run.finished} ({run.seconds:.1f} s)"),
+        ("netaudit", run.version),
+        ("mode", run.mode),
+        ("probe image", f"{run.image} ({run.agent} agent)"),
+        ("method", "; ".join(method)),
+        ("command", run.command or "not recorded"),
+    )

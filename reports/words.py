@@ -1,0 +1,100 @@
+"""What results are called and which sign stands for them: one glyph and one word each, worst first.
+
+Views add colour, never instead of these.  Values that a later version may add are shown under their own word and
+treated with the caution of an inconclusive result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from auditor.model.finding import Agreement, Proof, Severity
+from auditor.model.probe import Outcome
+from auditor.model.report import FlowEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """How one kind of result is shown; `key` names it for style sheets and paint."""
+
+    key: str
+    glyph: str
+    word: str
+    rank: int
+    """0 is what a reader must see first."""
+
+
+LEAK = Sign("leak", "!", "leak", 0)
+BLOCKAGE = Sign("blockage", "×", "blockage", 1)
+INCONCLUSIVE = Sign("inconclusive", "?", "inconclusive", 2)
+LATE = Sign("late", "~", "late", 3)
+AS_EXPECTED = Sign("expected", "✓", "as expected", 4)
+
+AGREEMENTS: dict[str, Sign] = {
+    Agreement.LEAK.value: LEAK,
+    Agreement.BLOCKAGE.value: BLOCKAGE,
+    Agreement.INCONCLUSIVE.value: INCONCLUSIVE,
+    Agreement.LATE.value: LATE,
+    Agreement.AS_EXPECTED.value: AS_EXPECTED,
+}
+
+SOME_REACHED = Sign("some-reached", "◐", "as expected: some reached", 4)
+REACHED = Sign("reached", "●", "as expected: reached", 5)
+NOT_REACHED = Sign("not-reached", "○", "as expected: not reached", 6)
+NOT_TESTED = Sign("not-tested", "·", "not tested", 7)
+
+CELL_SIGNS: tuple[Sign, ...] = (
+    LEAK,
+    BLOCKAGE,
+    INCONCLUSIVE,
+    LATE,
+    SOME_REACHED,
+    REACHED,
+    NOT_REACHED,
+    NOT_TESTED,
+)
+"""Everything that a cell of the pod matrix can say, worst first."""
+
+PROOFS: dict[str, Sign] = {
+    Proof.LEAKING.value: Sign("leak", "!", Proof.LEAKING.value, 0),
+    Proof.NOT_PROVEN.value: Sign("inconclusive", "?", Proof.NOT_PROVEN.value, 1),
+    Proof.PROVEN.value: Sign("expected", "✓", Proof.PROVEN.value, 2),
+    Proof.NOT_APPLICABLE.value: Sign("not-tested", "·", Proof.NOT_APPLICABLE.value, 3),
+}
+
+STATUSES: dict[str, Sign] = {
+    "findings": Sign("leak", "!", "findings", 0),
+    "incomplete": Sign("inconclusive", "?", "incomplete", 1),
+    "clean": Sign("expected", "✓", "clean", 2),
+}
+
+SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
+
+
+def sign_of(table: dict[str, Sign], value: str) -> Sign:
+    """Look `value` up; one that this version does not know keeps its own word and the sign of doubt."""
+    known = table.get(value)
+    return replace(INCONCLUSIVE, word=value or "unknown") if known is None else known
+
+
+def agreement_of(flow: FlowEntry) -> Sign:
+    """How a flow was judged."""
+    return sign_of(AGREEMENTS, flow.agreement)
+
+
+def cell_sign_of(flow: FlowEntry) -> Sign:
+    """How a flow shows in the pod matrix, where as expected is told apart by what was measured."""
+    sign = agreement_of(flow)
+    if sign is not AS_EXPECTED:
+        return sign
+    return REACHED if flow.outcome == Outcome.REACHED.value else NOT_REACHED
+
+
+def severity_rank(severity: str) -> int:
+    """0 for critical; a severity that this version does not know comes last."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """Count in words that agree: `1 flow`, `2 flows`, `2 policies`."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"

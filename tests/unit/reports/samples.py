@@ -1,0 +1,147 @@
+"""The audits that every format is tried on, by name; each one is a golden folder in tests/cases/reports too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, FlowEntry, SkipEntry
+from tests.unit.reports.builders import (
+    EVIL,
+    STAGING,
+    TRICKS,
+    Who,
+    as_predicted,
+    everything_reached,
+    leak_finding,
+    mixed,
+    no_answer,
+    node_leaks,
+    report,
+    stand_ins,
+    summary,
+)
+
+NO_ENGINE = (
+    "No engine that enforces NetworkPolicy runs in this cluster: the API stores policies, and nothing reads them.",
+    "Install an engine that enforces NetworkPolicy, such as Cilium or Calico, then run netaudit again.",
+)
+ONE_NODE = (
+    "Pods on node n2 are not policed: every denied flow to a pod there was reached, and none on n1 was.",
+    "Look at the engine's agent on n2: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=n2",
+)
+
+
+def clean() -> AuditReport:
+    return report()
+
+
+def nothing_enforced() -> AuditReport:
+    return report(measure=everything_reached, findings=lambda flows: _leaks(flows, *NO_ENGINE))
+
+
+def one_node_leaking() -> AuditReport:
+    return report(measure=node_leaks, findings=lambda flows: _leaks(flows, *ONE_NODE))
+
+
+def every_agreement() -> AuditReport:
+    """A leak, a blockage, a late and an inconclusive flow beside those that are as expected."""
+    return report(measure=mixed, findings=lambda flows: [*_leaks(flows, *ONE_NODE), _blockage()])
+
+
+def incomplete() -> AuditReport:
+    """Half of the flows have no answer, because the frontend's probe pod did not start."""
+    whole = report(measure=lambda flow: no_answer(flow) if flow.source.startswith("frontend") else as_predicted(flow))
+    broken = [
+        replace(one, state="did not start: ErrImagePull", pod="") if one.key.startswith("frontend") else one
+        for one in stand_ins(STAGING)
+    ]
+    skipped = [*whole.skipped, SkipEntry("payments/api", "A Service publishes its pods before they are ready.", 14)]
+    warnings = ["networkpolicies in namespace payments could not be listed: 403"]
+    leftovers = ["Pod staging/netaudit-r1-frontend-n1"]
+    return replace(whole, stand_ins=broken, skipped=skipped, warnings=warnings, leftovers=leftovers)
+
+
+def nothing_tested() -> AuditReport:
+    """No probe pod could be made."""
+    empty = report(())
+    nobody = [SkipEntry("every identity", "Pods may not be created: PodSecurity restricted.", 0)]
+    return replace(empty, stand_ins=[], flows=[], nodes=[], policies=[], identities=[], skipped=nobody)
+
+
+def hostile_names() -> AuditReport:
+    """Every text that someone else chooses holds markup, terminal escapes, newlines and bidi marks."""
+    people = (*STAGING, Who(EVIL, f"{EVIL}{TRICKS}", (f"n2{TRICKS}",), 80, f"{EVIL}/{TRICKS}"))
+    base = report(people, everything_reached, lambda flows: [_hostile_finding(flows)])
+    return replace(
+        base,
+        identities=[
+            replace(one, labels={EVIL: TRICKS}, owners=[EVIL], title=f"{one.title}") for one in base.identities
+        ],
+        flows=[replace(flow, reason=f"{TRICKS}{EVIL}", policies=[f"{EVIL}{TRICKS}"]) for flow in base.flows],
+        stand_ins=[replace(one, pod=EVIL, state=f"running{TRICKS}", note=EVIL) for one in base.stand_ins],
+        policies=[ClaimEntry(f"{EVIL}{TRICKS}", TRICKS, EVIL, f"{EVIL}{TRICKS}", 2)],
+        skipped=[SkipEntry(f"{EVIL}{TRICKS}", f"{TRICKS}{EVIL}", 3)],
+        limits=[f"{EVIL}{TRICKS}"],
+        warnings=[f"{TRICKS}{EVIL}"],
+        leftovers=[f"{EVIL}{TRICKS}"],
+        summary=replace(base.summary, sentence=f"{EVIL}{TRICKS}", status=EVIL),
+        run=replace(base.run, image=EVIL, command=f"{TRICKS}{EVIL}"),
+        cluster=replace(base.cluster, context=f"{EVIL}{TRICKS}"),
+    )
+
+
+def many(identities: int) -> AuditReport:
+    """So many identities in five namespaces, each talking to some of the others; the third of them leak."""
+    people = tuple(
+        Who(f"team-{number % 5}", f"app-{number:03}", ("n1",), 80, f"team-{number % 5}/deny" if number % 2 else "")
+        for number in range(identities)
+    )
+    flows = [flow for flow in report(people, _some_leak).flows if flow.id % 3 == 0]
+    base = report(people, _some_leak)
+    return replace(base, flows=flows, summary=summary(flows, findings=1))
+
+
+def _some_leak(flow: FlowEntry) -> FlowEntry:
+    if flow.id % 7 == 0:
+        return no_answer(flow)
+    return everything_reached(flow) if flow.destination.startswith("app-003") else as_predicted(flow)
+
+
+def _leaks(flows: list[FlowEntry], cause: str, remedy: str) -> list[FindingEntry]:
+    policies = sorted({policy for flow in flows if flow.agreement == "leak" for policy in flow.policies})
+    return [leak_finding(flows, policy, cause, remedy) for policy in policies]
+
+
+def _blockage() -> FindingEntry:
+    return FindingEntry(
+        id="F-blockage",
+        rule="allowed-but-not-reached",
+        severity="medium",
+        confidence="likely",
+        title="staging/backend was not reached from staging/frontend",
+        cause="The engine does not know the pods of node n1.",
+        remedy="Restart the engine's agent on n1, then run netaudit again.",
+        policies=[],
+        source="staging/frontend",
+        destination="staging/backend",
+        flows=[1],
+        evidence=["flow 1: predicted allowed, measured silent"],
+    )
+
+
+def _hostile_finding(flows: list[FlowEntry]) -> FindingEntry:
+    whole = f"{EVIL}{TRICKS}"
+    return FindingEntry(
+        whole, whole, whole, whole, whole, whole, whole, [whole], whole, whole, [flow.id for flow in flows], [whole]
+    )
+
+
+SAMPLES: dict[str, AuditReport] = {
+    "clean": clean(),
+    "every-agreement": every_agreement(),
+    "hostile-names": hostile_names(),
+    "incomplete": incomplete(),
+    "nothing-enforced": nothing_enforced(),
+    "nothing-tested": nothing_tested(),
+    "one-node-leaking": one_node_leaking(),
+}
