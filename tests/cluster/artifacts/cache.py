@@ -115,6 +115,8 @@ class Store:
                     f"cannot build {name}", f"its recipe made no {artifact.result}", "mend the recipe in the catalogue"
                 )
             partial.rename(folder)
+        except OSError as error:
+            raise ArtifactError(f"cannot build {name}", str(error), f"see to {self._root}: room, rights") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._prune(folder)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.cluster.artifacts import busybox, containerd, images, programs
+from tests.cluster.artifacts import busybox, containerd, images, programs, roots
 from tests.cluster.artifacts.cache import Artifact
 
 CATALOGUE: Mapping[str, Artifact] = {
@@ -16,6 +16,7 @@ CATALOGUE: Mapping[str, Artifact] = {
         *programs.ARTIFACTS,
         *busybox.ARTIFACTS,
         *images.ARTIFACTS,
+        *roots.ARTIFACTS,
         *containerd.ARTIFACTS,
     )
 }

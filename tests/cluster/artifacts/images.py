@@ -80,9 +80,7 @@ def _build_busybox(job: Job, name: str) -> None:
 def _libraries(root: Path) -> dict[str, Entry]:
     """Give the shared libraries below a root, where its dynamic programs look for them."""
     found: dict[str, Entry] = {}
-    for path in sorted(root.glob("**/*.so*")):
-        if "gconv" in path.parts:
-            continue
+    for path in sorted(root.glob("lib*/**/*.so*")):
         name = path.relative_to(root).as_posix()
         found[name] = Symlink(str(path.readlink())) if path.is_symlink() else File(path, 0o755)
     return found
