@@ -75,8 +75,8 @@ SLASH = "/"  # joined here, so that this file passes its own test
     [
         (f"cd {SLASH}home/anna/src", ["1: a home folder"]),
         (f'path = "{SLASH}root/x"', ["1: a home folder"]),
-        ("one\n-" + "-index-url https://x", ["2: a package index"]),
-        ("-" + "-find-links=wheels", ["1: a package index"]),
+        ("one\n--index" + "-url https://x", ["2: a package index"]),
+        ("--find" + "-links=wheels", ["1: a package index"]),
         (f"https:{SLASH}/pypi.example.org/simple", ["1: a package host"]),
         (f"GOPROXY=https:{SLASH}/goproxy.example.org", ["1: a package host"]),
         (f"https:{SLASH}/anna:pw@x", []),
