@@ -1,0 +1,47 @@
+"""What one attempt says about the network: a table, read from the top.
+
+Pure. It knows nothing of policies, tries or time: silence is an outcome like any other, and whether it proves anything
+is for others to say. Whatever is not plainly one of the three answers is a FAULT, so that no broken tool, stranger's
+listener or starved machine is ever taken for a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from auditor.model.probe import Outcome
+from probes.wire import Record
+
+_TOOL_FAILURE = 126
+"""From here on an exit code is the shell's word for a program that could not run or was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    when: Callable[[Record, str], bool]
+    """Of the record and the line that the intended listener says."""
+    outcome: Outcome
+    detail: str
+
+
+_TABLE = (
+    _Row(lambda r, line: r.data == line, Outcome.REACHED, "the intended listener answered"),
+    _Row(lambda r, _: r.data != "", Outcome.FAULT, "another listener answered: {data}"),
+    # A policy that drops lets no connection stand. One that stands and is silent may be a listener that is
+    # overwhelmed, or a proxy on the way: not a fact about policy.
+    _Row(lambda r, _: r.timed_out and r.connected is True, Outcome.FAULT, "connected, but the listener said nothing"),
+    _Row(lambda r, _: r.timed_out, Outcome.SILENT, "no answer within the time limit"),
+    _Row(lambda r, _: not 0 <= r.rc < _TOOL_FAILURE, Outcome.FAULT, "the client could not run to its end (exit {rc})"),
+    _Row(lambda r, _: r.rc == 0 or r.connected is True, Outcome.FAULT, "connected, but it ended without a word"),
+    _Row(lambda _, __: True, Outcome.REFUSED, "refused (exit {rc})"),
+)
+
+
+def classify(record: Record | None, expected_nonce: str, port: int) -> tuple[Outcome, str]:
+    """Say what an attempt on the listener with that nonce measured, and in a sentence what was seen."""
+    if record is None:
+        return Outcome.FAULT, "no record"
+    expected = f"netaudit {expected_nonce} {port}"
+    row = next(row for row in _TABLE if row.when(record, expected))
+    return row.outcome, row.detail.format(data=record.data, rc=record.rc)
