@@ -1,0 +1,208 @@
+"""Bringing a cluster up, step by step, and taking everything of it down again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.cluster import apiproxy, cgroups, controlplane, dns, net, node, provision, spec, state
+from tests.cluster.api import Api, wait_for
+from tests.cluster.errors import ClusterError
+from tests.cluster.machine import Machine, boot, missing_programs, run_detached, tail
+from tests.cluster.pki import Pki, make_pki
+from tests.cluster.processes import kill_all
+from tests.cluster.rootfs import KUBE, Root
+from tests.cluster.spec import CONTROL_PLANE, OUTSIDE, ClusterSpec, Engine, NodeSpec
+from tests.cluster.state import Record
+
+_PROGRAMS = (
+    "containerd",
+    "ctr",
+    "runc",
+    "etcd",
+    "iptables",
+    "conntrack",
+    "ip",
+    "nsenter",
+    "unshare",
+    "openssl",
+    "sysctl",
+)
+_INOTIFY_INSTANCES = 8192
+"""Every kubelet, containerd and agent takes some; the usual limit of 128 ends with the second cluster."""
+
+Progress = Callable[[str], None]
+
+
+def say(line: str) -> None:
+    """Progress goes to standard error: the last line of standard output is the kubeconfig."""
+    sys.stderr.write(f"cluster: {line}\n")
+
+
+def up(cluster: ClusterSpec, progress: Progress = say) -> Record:
+    """Start a cluster; what an earlier one of this name left goes first, and a failed start stays for its logs."""
+    _check_machine()
+    progress("looking for what it is made of")
+    provision.prepare(cluster.engine)
+    started = time.monotonic()
+    with state.locked(cluster.name):
+        _clean(cluster.name)
+        record = Record(cluster)
+        _machines(record)
+        progress(f"{time.monotonic() - started:.1f} s: machines and wires stand")
+        _control_plane(record)
+        progress(f"{time.monotonic() - started:.1f} s: the API server answers")
+        _nodes(record)
+        _await_nodes(record)
+        record.ready = True
+        record.save()
+        progress(f"{time.monotonic() - started:.1f} s: {cluster.name} is ready, {len(cluster.nodes)} node(s)")
+    return record
+
+
+def down(name: str) -> None:
+    """Leave nothing of a cluster; no cluster of this name is no error."""
+    with state.locked(name):
+        _clean(name)
+    state.remove_root_if_empty()
+
+
+def _check_machine() -> None:
+    if os.geteuid():
+        raise ClusterError("a test cluster cannot be started", "network namespaces and mounts need root", "run as root")
+    missing = missing_programs(_PROGRAMS)
+    if missing:
+        raise ClusterError("a test cluster cannot be started", f"not on the PATH: {', '.join(missing)}", "make setup")
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < _INOTIFY_INSTANCES:
+        limit.write_text(str(_INOTIFY_INSTANCES))
+
+
+def _clean(name: str) -> None:
+    record = state.load(name)
+    if record:
+        kill_all(record.inits.values())  # with the first process the kernel ends all of a machine
+        kill_all(record.programs.values())
+        places = [Path(place) for places in record.cgroups.values() for place in places]
+        # the machines' before the cluster's own, which holds them
+        cgroups.clear(sorted(places, key=lambda place: len(place.parts), reverse=True))
+    home = state.state_root() / name
+    if home.exists():
+        shutil.rmtree(home)
+
+
+def _machines(record: Record) -> None:
+    cluster = record.spec
+    found = cgroups.hierarchies()
+    own = cgroups.planned(found, f"netaudit-{cluster.name}")
+    record.cgroups = {"": [str(place) for place in own]}
+    record.save()  # before anything exists, so that whatever happens, the next `up` finds it
+    pki = make_pki(record.home / "pki", cluster)
+    _write_files(record, pki)
+    with ThreadPoolExecutor(len(cluster.machines)) as pool:
+        jobs = {name: pool.submit(_boot, record, found, name) for name in cluster.machines}
+    machines = {name: job.result() for name, job in jobs.items()}
+    for name, machine in machines.items():
+        record.inits[name] = machine.init
+        record.cgroups[name] = [str(place) for place in machine.cgroups]
+    record.save()
+    net.build(cluster, machines)
+
+
+def _write_files(record: Record, pki: Pki) -> None:
+    controlplane.write_files(record.home / CONTROL_PLANE, pki)
+    for one in record.spec.nodes:
+        node.write_files(record.home / one.name, pki, record.spec, one)
+
+
+def _boot(record: Record, found: tuple[cgroups.Hierarchy, ...], name: str) -> Machine:
+    places = cgroups.make(found, f"netaudit-{record.spec.name}/{name}")
+    files = {} if name == OUTSIDE else {provision.kube(): KUBE}
+    return boot(name, Root(record.home / name, found, files), places)
+
+
+def _control_plane(record: Record) -> None:
+    cluster, machine = record.spec, record.machine(CONTROL_PLANE)
+    env = controlplane.environment(cluster)
+    _spawn(record, machine, "etcd", controlplane.etcd())
+    _spawn(record, machine, "kube-apiserver", controlplane.api_server(cluster), env)
+    # meanwhile, as the API server takes its seconds
+    with ThreadPoolExecutor(len(cluster.nodes)) as pool:
+        for job in [pool.submit(_containerd, record, one) for one in cluster.nodes]:
+            job.result()
+    _door(record)
+    api = Api(record.kubeconfig)
+    log = machine.log("kube-apiserver")
+    wait_for("the API server is ready", lambda: api.get("/readyz") == "ok", 60, lambda: tail(log))
+    _spawn(record, machine, "kube-controller-manager", controlplane.controller_manager(cluster), env)
+    _spawn(record, machine, "kube-scheduler", controlplane.scheduler(), env)
+    for path, body in (*controlplane.first_objects(cluster), *dns.objects(cluster)):
+        api.create(path, body)
+    record.save()
+
+
+def _door(record: Record) -> None:
+    """Start the proxy and write the kubeconfig that goes through it."""
+    pki = Pki(record.home / "pki")
+    command = [
+        sys.executable, apiproxy.__file__, "--home", str(record.home),
+        "--namespace", f"/proc/{record.inits[CONTROL_PLANE].pid}/ns/net",
+        "--target", f"{spec.API_V4}:{spec.API_PORT}",
+        "--cert", str(pki.cert("apiserver")), "--key", str(pki.key("apiserver")),
+    ]  # fmt: skip
+    log, port = record.home / "proxy.log", record.home / "proxy.port"
+    places = cgroups.make(cgroups.hierarchies(), f"netaudit-{record.spec.name}/proxy")
+    record.programs["proxy"] = run_detached(command, log, places)
+    record.save()
+    wait_for("the way to the API server is open", port.exists, 10, lambda: tail(log))
+    record.kubeconfig.write_text(pki.kubeconfig("admin", f"https://127.0.0.1:{int(port.read_text())}"))
+    record.kubeconfig.chmod(0o600)
+
+
+def _containerd(record: Record, one: NodeSpec) -> None:
+    machine = record.machine(one.name)
+    engine = Engine.NONE if record.spec.bridged(one) else record.spec.engine
+    provision.images(engine, machine.home / "var" / "lib" / "containerd")
+    _spawn(record, machine, "containerd", node.containerd())
+
+
+def _nodes(record: Record) -> None:
+    env = controlplane.environment(record.spec)
+    for one in record.spec.nodes:
+        machine = record.machine(one.name)
+        _spawn(record, machine, "kubelet", node.kubelet(record.spec, one), env)
+        _spawn(record, machine, "kube-proxy", node.kube_proxy(record.spec, one), env)
+    record.save()
+
+
+def _await_nodes(record: Record) -> None:
+    api = Api(record.kubeconfig)
+    for one in record.spec.nodes:
+        _await_node(record, api, one.name)
+    account = "/api/v1/namespaces/default/serviceaccounts/default"
+    controllers = record.machine(CONTROL_PLANE).log("kube-controller-manager")
+    wait_for("service accounts exist", lambda: bool(api.get(account)), 30, lambda: tail(controllers))
+    deployment = f"{dns.DEPLOYMENT}/coredns"
+    kubelet = record.machine(record.spec.nodes[0].name).log("kubelet")
+    wait_for("DNS answers", lambda: api.get(deployment)["status"].get("readyReplicas") == 1, 60, lambda: tail(kubelet))
+
+
+def _await_node(record: Record, api: Api, name: str) -> None:
+    log = record.machine(name).log("kubelet")
+    wait_for(f"node {name} is Ready", lambda: _node_ready(api, name), 60, lambda: tail(log))
+
+
+def _node_ready(api: Api, name: str) -> bool:
+    conditions = api.get(f"/api/v1/nodes/{name}")["status"]["conditions"]
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _spawn(
+    record: Record, machine: Machine, program: str, command: Sequence[str], env: dict[str, str] | None = None
+) -> None:
+    record.programs[f"{machine.name}/{program}"] = machine.spawn(program, command, env)
