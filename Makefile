@@ -78,8 +78,7 @@ test-artifacts: test-needs
 
 .PHONY: cluster
 cluster: cluster-needs ## start a test cluster: NAME=netaudit ENGINE=cilium|none NODES=2
-	@$(py) -m tests.cluster up $(NAME) --engine $(ENGINE) --nodes $(NODES) | tee /dev/stderr | tail -n 1 | \
-		sed 's/^/export KUBECONFIG=/'
+	@config=$$($(py) -m tests.cluster up $(NAME) --engine $(ENGINE) --nodes $(NODES)) && echo "export KUBECONFIG=$$config"
 
 .PHONY: cluster-down
 cluster-down: setup ## take the test cluster NAME down

@@ -10,9 +10,12 @@ HERE = Path(__file__).parent
 FOLDER_MARKERS = ("properties", "sandbox", "cluster", "browser")
 """Folders whose tests carry a marker of the same name, so that no file can forget it."""
 
+DEFAULT_TIMEOUT = 60
 FOLDER_TIMEOUTS = {"properties": 600, "sandbox": 300, "cluster": 1800, "browser": 300}
-"""Seconds for one test with its fixtures, where the default of pyproject.toml is too short: a first build of a cluster
-happens inside a fixture."""
+"""Seconds for one test with its fixtures; a first build of a cluster happens inside a fixture."""
+
+LONG_FACTOR = 10
+"""How much longer everything may take under `make test-long`, and under the marker that keeps a test for it."""
 
 # Deadlines measure the machine, not the code, and a shared machine is slow at times.
 _UNTIMED = (HealthCheck.too_slow,)
@@ -27,8 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = _folder(item.path)
         if folder in FOLDER_MARKERS:
             item.add_marker(folder)
-        if folder in FOLDER_TIMEOUTS and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(FOLDER_TIMEOUTS[folder]))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_seconds(item, folder)))
+
+
+def _seconds(item: pytest.Item, folder: str) -> int:
+    """Give one test its time: its folder's, more for what is long."""
+    long = item.get_closest_marker("long") is not None or settings.get_current_profile_name() == "long"
+    return FOLDER_TIMEOUTS.get(folder, DEFAULT_TIMEOUT) * (LONG_FACTOR if long else 1)
 
 
 def _folder(path: Path) -> str:

@@ -56,15 +56,28 @@ def test_files_of_one_name_may_stand_in_different_folders(tree: pytest.Pytester)
     tree.runpytest_subprocess().assert_outcomes(passed=2)
 
 
-def test_slow_folders_get_a_longer_limit_unless_the_test_says_otherwise(tree: pytest.Pytester) -> None:
-    plant(
-        tree,
-        "cluster/test_a.py",
-        "import pytest\n"
-        "def limit(request): return request.node.get_closest_marker('timeout').args[0]\n"
-        "def test_default(request): assert limit(request) == 1800\n"
-        "@pytest.mark.timeout(5)\n"
-        "def test_own(request): assert limit(request) == 5\n",
-    )
+LIMITS = """
+import pytest
 
-    tree.runpytest_subprocess().assert_outcomes(passed=2)
+@pytest.fixture
+def limit(request): return request.node.get_closest_marker("timeout").args[0]
+
+def test_default(limit): assert limit == FOLDER
+@pytest.mark.timeout(5)
+def test_own(limit): assert limit == 5
+@pytest.mark.long
+def test_long(limit): assert limit == 10 * FOLDER
+"""
+
+
+@pytest.mark.parametrize(("folder", "seconds"), [("unit", 60), ("cluster", 1800)])
+def test_folder_gives_a_limit_unless_the_test_has_its_own(tree: pytest.Pytester, folder: str, seconds: int) -> None:
+    plant(tree, f"{folder}/test_a.py", LIMITS.replace("FOLDER", str(seconds)))
+
+    tree.runpytest_subprocess("-m", "long or not long").assert_outcomes(passed=3)
+
+
+def test_long_run_has_longer_limits(tree: pytest.Pytester) -> None:
+    plant(tree, "properties/test_a.py", LIMITS.replace("FOLDER", "6000"))
+
+    tree.runpytest_subprocess("--hypothesis-profile=long").assert_outcomes(passed=2, deselected=1)
