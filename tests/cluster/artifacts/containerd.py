@@ -73,9 +73,9 @@ def clone_containerd_root(template: Path, target: Path) -> None:
 
 def _build_template(job: Job) -> None:
     root = job.target / ROOT
-    with TemporaryDirectory(prefix="netaudit-ctr-") as temporary, _containerd(root, Path(temporary)) as socket:
+    with TemporaryDirectory(prefix="netaudit-ctr-") as temporary, running_containerd(root, Path(temporary)) as socket:
         for name in sorted(job.needed):
-            _ctr(socket, "images", "import", str(job.needed[name]), doing=f"import {name}")
+            ctr(socket, "images", "import", str(job.needed[name]), doing=f"import {name}")
         _wait_until_known(socket)
     # The running daemon's leavings: each clone's daemon makes its own.
     for leaving in ("tmpmounts", "io.containerd.grpc.v1.introspection"):
@@ -83,15 +83,17 @@ def _build_template(job: Job) -> None:
 
 
 @contextmanager
-def _containerd(root: Path, folder: Path) -> Iterator[Path]:
-    """Run containerd on a root until the end of the block."""
+def running_containerd(root: Path, folder: Path) -> Iterator[Path]:
+    """Run containerd on a root until the end of the block, and give its socket; ``folder`` takes its state."""
     for program in ("containerd", "ctr", "unshare"):
         require(program, "python -m tests.cluster.artifacts install-packages")
     configuration = folder / "config.toml"
     configuration.write_text(CONFIGURATION.format(root=root, state=folder))
     log = folder / "log"
-    # In its own mount namespace, so that whatever it mounts is gone with it, however it ends.
-    command = ["unshare", "--mount", "--propagation", "private", "containerd", "--config", str(configuration)]
+    # In its own mount namespace, so that whatever it mounts is gone with it, however it ends; and with its own /run,
+    # where it would otherwise leave the sockets of containers.
+    script = 'mount -t tmpfs tmpfs /run && exec containerd --config "$0"'
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(configuration)]
     with log.open("wb") as output:
         daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -108,7 +110,7 @@ def _wait_until_serving(socket: Path, daemon: subprocess.Popen[bytes], log: Path
     while time.monotonic() < deadline and daemon.poll() is None:
         if socket.exists():
             try:
-                _ctr(socket, "version", doing="ask containerd")
+                ctr(socket, "version", doing="ask containerd")
             except ArtifactError:
                 # It listens before it serves; the deadline ends this, not the first refusal.
                 pass
@@ -123,7 +125,7 @@ def _wait_until_known(socket: Path) -> None:
     """Wait for the second name, by identity, that containerd's Kubernetes side gives to each image it has seen."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        listed = [line.split() for line in _ctr(socket, "images", "list", doing="list images").splitlines()[1:]]
+        listed = [line.split() for line in ctr(socket, "images", "list", doing="list images").splitlines()[1:]]
         identities = {words[2] for words in listed if words[0].startswith("sha256:")}
         if identities == {words[2] for words in listed}:
             return
@@ -131,7 +133,8 @@ def _wait_until_known(socket: Path) -> None:
     raise ArtifactError("cannot build the image template", "containerd did not take up every image", REMEDY)
 
 
-def _ctr(socket: Path, *words: str, doing: str) -> str:
+def ctr(socket: Path, *words: str, doing: str) -> str:
+    """Ask a containerd through its own client."""
     return run(["ctr", "--address", socket, "--namespace", NAMESPACE, *words], doing=doing, remedy=REMEDY)
 
 
