@@ -31,8 +31,8 @@ choose_tools() {
     client=none server=none dialect=
     if have nc; then
         case $(nc --help 2>&1 </dev/null) in
-        *BusyBox*'-e PROG'*) dialect=nc_busybox ;;
-        *recvlimit*) dialect=nc_openbsd ;;
+        *BusyBox*'-e PROG'*) dialect=nc-busybox ;;
+        *recvlimit*) dialect=nc-openbsd ;;
         esac
     fi
     if [ -n "${BASH_VERSION:-}" ]; then
@@ -46,7 +46,7 @@ choose_tools() {
         server=tcpsvd
     elif have socat; then
         server=socat
-    elif [ "$dialect" = nc_busybox ]; then
+    elif [ "$dialect" = nc-busybox ]; then
         server=nc
     fi
 }
@@ -97,37 +97,31 @@ serve() {
     kill $children 2>/dev/null
 }
 
-# --- probe: the clients -----------------------------------------------------------------------------------------------
-# Each becomes one attempt: a first line on fd 4 once it is connected, then what the listener said, bounded.
+# --- probe: the client ------------------------------------------------------------------------------------------------
 
+# What a client that can start a program does once it is connected: a first line says so.
 # shellcheck disable=SC2016 # for the shell that the client starts
 hear='echo + >&4; IFS= read -r -n 256 said; printf "%s\n" "$said" >&4'
 
-attempt_nc_busybox() {
-    exec nc "$ip" "$port" -e sh -c "$hear" </dev/null >/dev/null 2>&1 5>&- 6<&- 7<&- 8<&- 9>&-
-}
-
-attempt_nc_openbsd() { # its first line is its own message; one packet of at most 16 kB is read
-    exec nc -n -d -v -W 1 "$ip" "$port" </dev/null >&4 2>&4 5>&- 6<&- 7<&- 8<&- 9>&-
-}
-
-attempt_socat() {
-    case $ip in
-    *:*) to=TCP6:[$ip]:$port ;;
-    *) to=TCP4:$ip:$port ;;
+connect() { # becomes one attempt: a first line on fd 4 once it is connected, then what the listener said, bounded
+    exec </dev/null >/dev/null 2>&1 5>&- 6<&- 7<&- 8<&- 9>&-
+    case $client in
+    nc-busybox) exec nc "$ip" "$port" -e sh -c "$hear" ;;
+    # Its first line is its own message, and one packet of at most 16 kB is read.
+    nc-openbsd) exec nc -n -d -v -W 1 "$ip" "$port" >&4 2>&4 ;;
+    socat)
+        case $ip in *:*) peer=TCP6:[$ip]:$port ;; *) peer=TCP4:$ip:$port ;; esac
+        exec socat -u "$peer,readbytes=256" 'SYSTEM:echo +; exec cat' >&4
+        ;;
+    bash)
+        # shellcheck disable=SC3025 # only under bash
+        exec 3<>"/dev/tcp/$ip/$port" || exit 1
+        exec <&3
+        eval "$hear"
+        ;;
+    *) exit 127 ;;
     esac
-    exec socat -u "$to,readbytes=256" 'SYSTEM:echo +; exec cat' </dev/null >&4 2>/dev/null 5>&- 6<&- 7<&- 8<&- 9>&-
 }
-
-attempt_bash() {
-    exec 2>/dev/null 5>&- 6<&- 7<&- 8<&- 9>&-
-    # shellcheck disable=SC3025 # only under bash
-    exec 3<>"/dev/tcp/$ip/$port" || exit 1
-    exec 0<&3
-    eval "$hear"
-}
-
-attempt_none() { exit 127; }
 
 # --- probe: a lane makes one attempt after the other --------------------------------------------------------------------
 
@@ -187,7 +181,7 @@ attempt() {
     asleep='' fired=0 child='' ms=-1
     now && started=$now
     [ -n "${BASH_VERSION:-}" ] || trap tick USR1
-    "attempt_$client" &
+    connect &
     child=$!
     if [ -n "${BASH_VERSION:-}" ]; then
         # A bash that a signal interrupts in "wait" can lose the child's status, so it looks for itself. Fd 6: silence.
@@ -292,7 +286,7 @@ beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the calle
     feeder=$1
     shift
     now && over=$((now + batch_limit * 100))
-    while $pause; do
+    while $pause 8<&- 9>&-; do
         now
         if [ "$now" -ge "$over" ]; then
             complain 'the batch took too long'
@@ -303,7 +297,7 @@ beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the calle
             complain 'stdin was closed'
         fi
         kill -TERM "$@" 2>/dev/null
-        $pause
+        $pause 8<&- 9>&-
         kill -KILL "$@" 2>/dev/null
         return
     done
@@ -328,7 +322,7 @@ lanes() { # stdin: the turn, as a pipe; fd 7: the work
 
 tick_by() { # the finest pause that this image can make
     pause='sleep 1'
-    if sleep 0.1 2>/dev/null; then
+    if sleep 0.01 2>/dev/null; then
         pause='sleep 0.1'
     elif have usleep; then
         pause='usleep 100000'
