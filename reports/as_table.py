@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from auditor.model.report import AuditReport, FindingEntry
+from auditor.model.report import AuditReport
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
 from reports.heatmap import NamespaceCell, NamespaceMatrix
-from reports.view import Cause, Claims, View, view
+from reports.view import Cause, Claims, Found, View, view
 from reports.words import AGREEMENTS, NOT_TESTED, plural
 
 WIDTH = 100
@@ -94,15 +94,14 @@ class _Page:
         yield from paragraph(cause.cause, self.width, "  cause   ", " " * 10)
         yield from paragraph(cause.remedy, self.width, "  remedy  ", " " * 10)
 
-    def finding(self, finding: FindingEntry) -> Iterator[str]:
+    def finding(self, found: Found) -> Iterator[str]:
         """Tell one finding: how bad, how sure, what, where, with which proof."""
+        finding = found.entry
         lead = f"{finding.severity.upper()} ({finding.confidence}) {finding.title}"
         for line in paragraph(lead, self.width, "! ", "  "):
             yield self.ink.paint("leak", line)
-        facts = f"id {finding.id}, rule {finding.rule}, {plural(len(finding.flows), 'flow')}"
-        if finding.source or finding.destination:
-            facts = f"{finding.source or 'any'} to {finding.destination or 'any'}; {facts}"
-        yield from paragraph(facts, self.width, "  ")
+        facts = (found.ends, plural(len(finding.flows), "flow"), f"id {finding.id}", f"rule {finding.rule}")
+        yield from paragraph(", ".join(fact for fact in facts if fact), self.width, "  ")
         if finding.policies:
             yield from paragraph(", ".join(sorted(finding.policies)), self.width, "  policy  ", " " * 10)
         for evidence in finding.evidence[:3]:

@@ -28,6 +28,18 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A finding with some of its flows."""
+
+    entry: FindingEntry
+    ends: str
+    """From where to where; empty when it is not about flows."""
+    examples: tuple[FlowRow, ...]
+    more: int
+    """Flows of it beyond the examples."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """Findings that one mend puts right."""
 
@@ -35,7 +47,7 @@ class Cause:
     remedy: str
     severity: str
     """The worst among its findings."""
-    findings: tuple[FindingEntry, ...]
+    findings: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,7 @@ def view(report: AuditReport) -> View:
     """Compute everything that a format shows."""
     flows = flow_rows(report)
     untested = gaps(report)
+    causes = _causes(report.findings, flows)
     policies = _claims(report.policies, "policy direction", "policy directions")
     nodes = _claims(report.nodes, "node direction", "node directions")
     return View(
@@ -103,8 +116,8 @@ def view(report: AuditReport) -> View:
         sentence=report.summary.sentence,
         counts=_counts(report.summary),
         numbers=_numbers(report.summary),
-        next_steps=_next_steps(report, policies),
-        causes=_causes(report.findings),
+        next_steps=_next_steps(report, policies, len(causes)),
+        causes=causes,
         surprises=tuple(row for row in flows if row.sign.key in _SURPRISES),
         namespaces=namespace_matrix(report),
         pods=pod_matrix(report),
@@ -117,6 +130,9 @@ def view(report: AuditReport) -> View:
         report=report,
     )
 
+
+EXAMPLES = 5
+"""Flows that are shown with a finding."""
 
 _SURPRISES = frozenset({words.LEAK.key, words.BLOCKAGE.key, words.LATE.key})
 
@@ -159,14 +175,11 @@ def _numbers(summary: Summary) -> tuple[Number, ...]:
     )
 
 
-def _next_steps(report: AuditReport, policies: Claims) -> tuple[str, ...]:
+def _next_steps(report: AuditReport, policies: Claims, causes: int) -> tuple[str, ...]:
     """Say what the reader should do now, in this order."""
     summary, steps = report.summary, []
     if report.findings:
-        steps.append(
-            f"Mend what Findings lists, worst first ({plural(len(_causes(report.findings)), 'cause')}), "
-            "then run netaudit again."
-        )
+        steps.append(f"Mend what Findings lists, worst first ({plural(causes, 'cause')}), then run netaudit again.")
     if summary.planned == 0:
         steps.append("Nothing was tested: this audit proves nothing. Not tested says what was left out, and why.")
     elif is_incomplete(summary):
@@ -187,13 +200,23 @@ def _next_steps(report: AuditReport, policies: Claims) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def _causes(findings: list[FindingEntry]) -> tuple[Cause, ...]:
+def _causes(findings: list[FindingEntry], flows: tuple[FlowRow, ...]) -> tuple[Cause, ...]:
     """Group findings by cause and remedy: the worst first, then by the id of the first finding."""
-    grouped: dict[tuple[str, str], list[FindingEntry]] = {}
+    rank = {row.entry.id: index for index, row in enumerate(flows)}
+    grouped: dict[tuple[str, str], list[Found]] = {}
     for finding in sorted(findings, key=_by_severity):
-        grouped.setdefault((finding.cause, finding.remedy), []).append(finding)
+        known = sorted(rank[flow] for flow in finding.flows if flow in rank)
+        examples = tuple(flows[index] for index in known[:EXAMPLES])
+        found = Found(finding, _ends(finding), examples, max(len(finding.flows) - len(examples), 0))
+        grouped.setdefault((finding.cause, finding.remedy), []).append(found)
     # Findings went in worst first, so each group, and the order of groups, starts with its worst.
-    return tuple(Cause(*key, group[0].severity, tuple(group)) for key, group in grouped.items())
+    return tuple(Cause(*key, group[0].entry.severity, tuple(group)) for key, group in grouped.items())
+
+
+def _ends(finding: FindingEntry) -> str:
+    if not finding.source and not finding.destination:
+        return ""
+    return f"from {finding.source or 'anywhere'} to {finding.destination or 'anywhere'}"
 
 
 def _by_severity(finding: FindingEntry) -> tuple[int, str]:
