@@ -31,6 +31,14 @@ class ClusterUnreachable(NetauditError):
     """No answer, or no usable answer, from the API server."""
 
 
+class ApiRefused(NetauditError):
+    """The API server answered a request with an error status."""
+
+    def __init__(self, what: str, *, why: str, attempt: str, status: int) -> None:
+        super().__init__(what, why=why, attempt=attempt)
+        self.status = status
+
+
 class PermissionMissing(NetauditError):
     """The API server refused a request that the audit cannot do without."""
 

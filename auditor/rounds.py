@@ -1,23 +1,24 @@
 """What to try in each round, as probes.
 
-Pure.  A run has an opening round (every listener on its own pod's address), a round of flows and twins, up to three
-rounds that try surprises again until the settle time is over, and a closing round of listeners.  Listeners are never
-started twice, so one that answers at the opening and at the closing has stood all the time between.
+Pure.  A run has an opening round (every listener on its own pod's address, once more where one was not up yet), a round
+of flows and twins, two rounds that try surprises again until the settle time is over, and a closing round of listeners:
+six at most.  Listeners are never started twice, so one that answers at the opening and at the closing has stood all the
+time between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from auditor.model.flow import Family, Verdict
+from auditor.model.flow import Verdict
 from auditor.model.options import Options
-from auditor.model.probe import NotPlaced, Placed, PlannedFlow, Probe, Role
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, Role
 
 OPENING = 0
 FLOWS = 1
-SETTLE_STEPS = (0.25, 0.6, 1.0)
+SETTLE_STEPS = (0.4, 1.0)
 """When surprises are tried again, as parts of the settle time; the last one is the end."""
-MAX_ROUNDS = 6
+CLOSING = FLOWS + len(SETTLE_STEPS) + 1
 PATIENCE = 2.0
 """Times the connect timeout for the last try: a refusal by ICMP shows itself only after the first SYN retry at 1 s."""
 
@@ -86,9 +87,11 @@ def _control(here: Mapping[str, Placed], node: str, letter: str) -> str | None:
     return None
 
 
-def silent_listeners(placement: Placement, reached: Sequence[tuple[str, Family, int]]) -> tuple[str, ...]:
-    """Keys of running stand-ins of which some listener has not answered yet."""
-    answered = set(reached)
+def silent_listeners(placement: Placement, seen: Iterable[Observation]) -> tuple[str, ...]:
+    """Keys of running stand-ins of which some listener has not answered its own pod yet."""
+    answered = {
+        (item.probe.source, item.probe.family, item.probe.port) for item in seen if Outcome.REACHED in item.outcomes
+    }
     return tuple(
         key
         for key, item in running(placement).items()

@@ -44,14 +44,18 @@ def _cause(case: Case, leaking: tuple[str, ...], group: Group, blocked: list[Jud
     strangers = [node for node in leaking if all(node in nodes for nodes in ends)]
     if strangers:
         return (
-            f"most likely: the network plugin does not manage the pods on {strangers[0]}, where denials leak too; to "
-            "other nodes their addresses belong to no pod, so no selector matches them",
+            (
+                f"most likely: the network plugin does not manage the pods on {strangers[0]}, where denials leak too; "
+                "to other nodes their addresses belong to no pod, so no selector matches them"
+            ),
             f"bring the network plugin's agent to {strangers[0]}, recreate its pods, then run netaudit again",
         )
     if not group[0]:
         return (
-            "no NetworkPolicy isolates either end, so something else is in the way: an engine that denies by default, "
-            "a policy kind that netaudit does not read, or a firewall",
+            (
+                "no NetworkPolicy isolates either end, so something else is in the way: an engine that denies by "
+                "default, a policy kind that netaudit does not read, or a firewall"
+            ),
             "look for other policy kinds and at the network plugin's enforcement mode",
         )
     return (

@@ -40,18 +40,26 @@ def _cause(shape: Shape) -> tuple[str, str]:
     sure = "most likely" if shape.is_sure else "suspected, because few flows show it"
     if shape.everywhere:
         return (
-            f"{sure}: nothing enforces NetworkPolicy in this cluster; every flow that policies deny and that gave an "
-            "answer got through",
-            "install a network plugin that enforces NetworkPolicy, or switch enforcement on in the one that is there; "
-            "then run netaudit again",
+            (
+                f"{sure}: nothing enforces NetworkPolicy in this cluster; every flow that policies deny and that "
+                "gave an answer got through"
+            ),
+            (
+                "install a network plugin that enforces NetworkPolicy, or switch enforcement on in the one that is "
+                "there; then run netaudit again"
+            ),
         )
     if shape.nodes:
         names = " and ".join(shape.nodes)
         return (
-            f"{sure}: {names} does not enforce NetworkPolicy; all leaks need this node alone to deny them, and other "
-            "nodes deny theirs",
-            f"look at the network plugin's agent on {names}: kubectl get pods -A -o wide "
-            f"--field-selector spec.nodeName={shape.nodes[0]}; restart it, then run netaudit again",
+            (
+                f"{sure}: {names} does not enforce NetworkPolicy; all leaks need this node alone to deny them, and "
+                "other nodes deny theirs"
+            ),
+            (
+                f"look at the network plugin's agent on {names}: kubectl get pods -A -o wide "
+                f"--field-selector spec.nodeName={shape.nodes[0]}; restart it, then run netaudit again"
+            ),
         )
     return (
         "not determined: the leaks follow neither the whole cluster nor single nodes",

@@ -1,0 +1,194 @@
+"""All that an audit found, into the report document.
+
+Pure.  Clock, run id and version come in as arguments; every list is sorted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from auditor.model import report as doc
+from auditor.model.cluster import Snapshot
+from auditor.model.finding import Claim, Finding, Judgement
+from auditor.model.matrix import Identity
+from auditor.model.options import Options
+from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
+from auditor.plan import is_system, isolated_directions
+from auditor.verdict import Material, summarise
+
+CONTROL_ID = "control"
+CONTROL_TITLE = "any other pod (unpoliced control)"
+
+
+def assemble(material: Material, options: Options, run: doc.Run, context: str) -> doc.AuditReport:
+    """Write the document of one audit."""
+    snapshot, plan = material.snapshot, material.plan
+    skipped = [*plan.skipped, *_out_of_reach(snapshot, options)]
+    return doc.AuditReport(
+        schema=doc.SCHEMA,
+        run=run,
+        cluster=doc.Cluster(
+            uid=snapshot.cluster_uid,
+            server_version=snapshot.server_version,
+            context=context,
+            nodes=len(snapshot.nodes),
+            namespaces=len(snapshot.namespaces),
+            pods=len(snapshot.pods),
+            policies=len(snapshot.policies),
+        ),
+        summary=summarise(material, options),
+        findings=[_finding(item) for item in material.findings],
+        identities=_identities(material),
+        stand_ins=[_stand_in(item, material.placement.get(item.key), run.id) for item in plan.stand_ins],
+        flows=[_flow(item, plan) for item in material.comparison.judgements],
+        policies=[_claim(item) for item in material.comparison.policies],
+        nodes=[_claim(item) for item in material.comparison.nodes],
+        skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
+        limits=list(LIMITS),
+        warnings=sorted({*snapshot.warnings, *plan.notes}),
+        leftovers=sorted({*material.leftovers, *_kept(material)}),
+    )
+
+
+def _skip_key(skip: Skip) -> tuple[str, str]:
+    return skip.what, skip.reason
+
+
+LIMITS = (
+    (
+        "Measured with TCP between probe pods on pod addresses; UDP, SCTP, Service addresses and addresses outside the "
+        "cluster were not tried."
+    ),
+    (
+        "A probe pod stands for an identity: pods that no policy can tell apart. It wears its policy-relevant "
+        "labels on a node that runs one of its pods; the pods themselves were not touched."
+    ),
+    "A node is proven where a denied flow was measured with its pod there; other nodes are not.",
+    "Only new connections were tried, at the time of this run.",
+)
+
+
+def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:
+    skips = []
+    host = [pod for pod in snapshot.pods if pod.host_network and not is_system(pod.namespace)]
+    if host:
+        skips.append(Skip(f"{len(host)} pods on the host's network", "policies do not apply to them in a defined way"))
+    system = Counter(pod.namespace for pod in snapshot.pods if is_system(pod.namespace) and pod.talks)
+    for namespace, count in system.items():
+        if namespace not in options.namespaces:
+            skips.append(
+                Skip(f"namespace {namespace} ({count} pods)", "system namespaces are off unless they are named")
+            )
+    return skips
+
+
+def _kept(material: Material) -> list[str]:
+    """What stays in the cluster for a while and cannot be removed by us."""
+    if not material.placement:
+        return []
+    return ["Events about probe pods, until the API server lets them expire (one hour by default)"]
+
+
+def _identities(material: Material) -> list[doc.IdentityEntry]:
+    used = {item.identity for item in material.plan.stand_ins}
+    entries = [_identity(item) for item in material.matrix.identities if item.id in used]
+    controls = [item for item in material.plan.stand_ins if item.role is Role.CONTROL]
+    if controls:
+        entries.append(
+            doc.IdentityEntry(
+                id=CONTROL_ID,
+                title=CONTROL_TITLE,
+                namespace=controls[0].namespace,
+                labels={},
+                owners=[],
+                pods=len(controls),
+                nodes=sorted({item.node for item in controls}),
+                isolated=[],
+                ports=sorted({port for item in controls for port in item.listens}),
+                control=True,
+            )
+        )
+    return entries
+
+
+def _identity(item: Identity) -> doc.IdentityEntry:
+    return doc.IdentityEntry(
+        id=item.id,
+        title=item.title,
+        namespace=item.namespace,
+        labels=dict(item.labels),
+        owners=[str(owner) for owner in item.owners],
+        pods=len(item.pods),
+        nodes=list(item.nodes),
+        isolated=isolated_directions(item),
+        ports=list(item.listens),
+    )
+
+
+def _stand_in(item: StandIn, placed: Placed | NotPlaced | None, run: str) -> doc.StandInEntry:
+    running = placed if isinstance(placed, Placed) else None
+    reason = placed.reason if isinstance(placed, NotPlaced) else "it was not made"
+    note = ""
+    if running is not None and dict(running.pod.labels) != dict(item.labels):
+        note = f"admission changed its labels to {dict(sorted(running.pod.labels.items()))}"
+    return doc.StandInEntry(
+        key=item.key,
+        identity=item.identity or CONTROL_ID,
+        namespace=item.namespace,
+        pod=f"netaudit-{run}-{item.key}-0",
+        node=item.node,
+        addresses=list(running.pod.addresses) if running else [],
+        state="running" if running else reason,
+        note=note,
+    )
+
+
+def _flow(judgement: Judgement, plan: ProbePlan) -> doc.FlowEntry:
+    flow, identity = judgement.flow, {item.key: item.identity or CONTROL_ID for item in plan.stand_ins}
+    last = judgement.observations[-1] if judgement.observations else None
+    return doc.FlowEntry(
+        id=flow.id,
+        source=flow.source,
+        destination=flow.destination,
+        source_identity=identity[flow.source],
+        destination_identity=identity[flow.destination],
+        family=flow.family.value,
+        protocol=flow.protocol.value,
+        port=flow.port,
+        verdict=flow.predicted.verdict.value,
+        outcome=judgement.outcome.value,
+        agreement=judgement.agreement.value,
+        reason=judgement.reason,
+        policies=[str(policy) for policy in flow.predicted.denied_by],
+        denied_by=[direction.value for direction in flow.predicted.deniers],
+        tries=sum(len(item.outcomes) for item in judgement.observations),
+        milliseconds=last.milliseconds if last else -1,
+        settled_after_seconds=round(judgement.settled_after, 1),
+    )
+
+
+def _claim(claim: Claim) -> doc.ClaimEntry:
+    return doc.ClaimEntry(
+        subject=str(claim.subject),
+        direction=claim.direction.value,
+        proof=claim.proof.value,
+        reason=claim.reason,
+        flows=len(claim.flows),
+    )
+
+
+def _finding(finding: Finding) -> doc.FindingEntry:
+    return doc.FindingEntry(
+        id=finding.id,
+        rule=finding.rule,
+        severity=finding.severity.value,
+        confidence=finding.confidence.value,
+        title=finding.title,
+        cause=finding.cause,
+        remedy=finding.remedy,
+        policies=[str(policy) for policy in finding.policies],
+        source=finding.source,
+        destination=finding.destination,
+        flows=list(finding.flows),
+        evidence=list(finding.evidence),
+    )

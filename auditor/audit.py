@@ -1,0 +1,95 @@
+"""The pipeline: read a cluster, predict, plan, probe, compare, diagnose, report."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from auditor.claims import node_claims, policy_claims
+from auditor.cluster.decode import decode
+from auditor.compare import Evidence, as_stored, changed_flows, compare, recheck
+from auditor.diagnosis import diagnose
+from auditor.diagnosis.case import Case
+from auditor.events import StageStarted, Warned
+from auditor.model.cluster import Pod, Snapshot
+from auditor.model.finding import Comparison
+from auditor.model.matrix import ReachabilityMatrix
+from auditor.model.options import Options
+from auditor.model.probe import Observation, PlannedFlow, ProbePlan
+from auditor.plan import is_system, make_plan, own_namespaces
+from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
+from auditor.predict import Model, predict
+from auditor.rounds import CLOSING, FLOWS, OPENING, SETTLE_STEPS, flow_probes, listener_probes, silent_listeners
+from auditor.verdict import Material
+
+CLEANUP_RESERVE = 60
+"""Seconds of the budget that are kept for removing what was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known before any packet is sent."""
+
+    snapshot: Snapshot
+    matrix: ReachabilityMatrix
+    plan: ProbePlan
+
+
+async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) -> Forecast:
+    """Read the cluster, predict its flows and plan the probes."""
+    on_event(StageStarted("read the cluster"))
+    snapshot = decode(await source.collect())
+    on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
+    matrix = predict(snapshot, lambda pod: _in_reach(pod, options))
+    return Forecast(snapshot, matrix, make_plan(snapshot, matrix, options))
+
+
+def _in_reach(pod: Pod, options: Options) -> bool:
+    return not is_system(pod.namespace) or pod.namespace in options.namespaces
+
+
+async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Options, on_event: OnEvent) -> Material:
+    """Audit a cluster: what policies should do, what packets show they do, and every difference."""
+    known = await forecast(source, options, on_event)
+    model = Model(known.snapshot, own_namespaces())
+    seen: list[Observation] = []
+    if not known.plan.flows:
+        empty = Comparison((), policy_claims((), model, {}))
+        return Material(known.snapshot, known.matrix, known.plan, {}, empty)
+    async with backend.session(known.plan, on_event) as session:
+        placement = dict(session.placed)
+        flows = as_stored(known.plan.flows, placement, model)
+        try:
+            async with asyncio.timeout(max(1, options.budget - CLEANUP_RESERVE)):
+                await measure(session, flows, options, seen)
+        except TimeoutError:
+            on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
+        later = Model(decode(await source.collect_policies()), own_namespaces())
+    judgements = compare(flows, Evidence(placement, seen), changed_flows(flows, placement, model, later))
+    comparison = Comparison(judgements, policy_claims(judgements, model, placement), node_claims(judgements, placement))
+    identities = {identity.id: identity for identity in known.matrix.identities}
+    findings = diagnose(Case(known.plan, placement, comparison, identities, known.snapshot.cluster_uid))
+    rounds = len({observation.round for observation in seen})
+    return Material(
+        known.snapshot, known.matrix, known.plan, placement, comparison, findings, rounds, tuple(backend.leftovers)
+    )
+
+
+async def measure(
+    session: ProbeSession, flows: tuple[PlannedFlow, ...], options: Options, seen: list[Observation]
+) -> None:
+    """Carry out the rounds; observations are added to `seen` as they come, so that none is lost with the budget."""
+    placement = session.placed
+    seen += await session.run_round(OPENING, listener_probes(placement, options))
+    late = silent_listeners(placement, seen)
+    if late:
+        seen += await session.run_round(OPENING, listener_probes(placement, options, late))
+    seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
+    began = max((item.at for item in seen), default=0.0)
+    for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
+        again = flow_probes(recheck(flows, Evidence(placement, seen)), placement, options)
+        if not again:
+            break
+        await session.wait_until(began + part * options.settle)
+        seen += await session.run_round(number, again)
+    seen += await session.run_round(CLOSING, listener_probes(placement, options))

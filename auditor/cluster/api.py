@@ -1,0 +1,266 @@
+"""The Kubernetes API: the one module that imports `kubernetes`.
+
+Raw JSON in and out, paged lists, watches and exec; every request waits its turn, and passing faults are tried again.
+The client's typed models are not used: one odd object would fail a whole list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+from asyncio_throttle.throttler import Throttler
+from kubernetes.aio import config as untyped_config
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException
+
+from auditor.cluster.exec import ExecChannel
+from auditor.errors import ApiRefused, ClusterUnreachable, UsageError
+
+STEP = 0.1
+"""Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
+PAGE = 500
+RETRIES = 6
+ANSWER = 60
+"""Seconds that one answer may take."""
+ERRORS = 300
+"""HTTP statuses from here on are no success; the API server does not redirect."""
+PASSING = frozenset({429, 500, 502, 503, 504})
+TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
+Raw = Mapping[str, Any]
+kube_config: Any = untyped_config
+
+
+async def connect(*, kubeconfig: str | None, context: str | None, rate: int, version: str) -> KubeApi:
+    """Open the API of a kubeconfig's context, or of the cluster that this process runs in.
+
+    Raises UsageError where there is neither, or the kubeconfig makes no sense.
+    """
+    configuration = Configuration()
+    try:
+        await kube_config.load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+        )
+        return KubeApi(configuration, rate=rate, version=version, context=context or "")
+    except ConfigException as error:
+        fault = error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise _bad_kubeconfig(error) from error
+    if kubeconfig is None and context is None:
+        try:
+            kube_config.load_incluster_config(client_configuration=configuration)
+            return KubeApi(configuration, rate=rate, version=version, context="in-cluster")
+        except ConfigException:
+            pass  # the kubeconfig's fault says more
+    raise _bad_kubeconfig(fault)
+
+
+def _bad_kubeconfig(error: Exception) -> UsageError:
+    return UsageError(
+        "cannot find out how to reach the cluster",
+        why=str(error) or type(error).__name__,
+        attempt="kubectl config get-contexts, then --kubeconfig FILE or --context NAME",
+    )
+
+
+class KubeApi:
+    """One cluster's API, paced to `rate` requests a second."""
+
+    def __init__(self, configuration: Configuration, *, rate: int, version: str, context: str) -> None:
+        """Take a loaded configuration."""
+        configuration.retries = False
+        configuration.connection_pool_maxsize = 0  # the pace and the workers bound it, not a silent queue
+        self._client: Any = ApiClient(configuration)
+        self._client.user_agent = f"netaudit/{version}"
+        per_step = max(1, round(rate * STEP))
+        self._throttle = Throttler(rate_limit=per_step, period=per_step / max(1, rate))
+        self.context = context
+        self.host = str(configuration.host)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """Read one object or document."""
+        return await self._json("GET", path, query)
+
+    async def list_all(self, path: str) -> list[dict[str, Any]]:
+        """Read a list page by page; a page token that expired starts the list again."""
+        while True:
+            items: list[dict[str, Any]] = []
+            token = ""
+            try:
+                while True:
+                    page = await self.get(path, limit=PAGE, **({"continue": token} if token else {}))
+                    items += page.get("items") or []
+                    token = (page.get("metadata") or {}).get("continue") or ""
+                    if not token:
+                        return items
+            except ApiRefused as error:
+                if error.status != 410 or not token:  # noqa: PLR2004 - 410 Gone
+                    raise
+
+    async def create(self, path: str, body: Raw, *, dry_run: bool = False) -> dict[str, Any]:
+        """Create an object; a second try that meets the first one's object returns that."""
+        query = {"dryRun": "All"} if dry_run else {}
+        return await self._json("POST", path, query, body)
+
+    async def replace(self, path: str, body: Raw) -> dict[str, Any]:
+        """Replace an object; its resourceVersion, if given, must still be the stored one."""
+        return await self._json("PUT", path, {}, body)
+
+    async def delete(self, path: str, **options: object) -> bool:
+        """Delete an object; false when it was not there."""
+        try:
+            await self._json("DELETE", path, {}, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
+        except ApiRefused as error:
+            if error.status == 404:  # noqa: PLR2004 - already gone
+                return False
+            raise
+        return True
+
+    async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[dict[str, Any]]:
+        """Yield watch events until the server ends the watch; raises ApiRefused 410 where `version` is too old."""
+        query: dict[str, str | int] = {"watch": "true", "resourceVersion": version, "timeoutSeconds": seconds}
+        response = await self._send("GET", path, query, None, stream=seconds + 30)
+        async for line in response.content:
+            if line.strip():
+                event = msgspec.json.decode(line)
+                if event.get("type") == "ERROR":
+                    status = event.get("object") or {}
+                    raise _refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
+                yield event
+
+    @asynccontextmanager
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str]
+    ) -> AsyncIterator[ExecChannel]:
+        """Open a command's streams in a container; raises ApiRefused or ClusterUnreachable where that fails."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        method, url, headers = await self._prepared("GET", path, [*query, *(("command", word) for word in command)])
+        del method
+        session = self._session()
+        async with self._throttle:
+            try:
+                socket = await session.ws_connect(
+                    url.replace("http", "ws", 1),
+                    headers=headers,
+                    protocols=("v4.channel.k8s.io",),
+                    heartbeat=30,
+                    max_msg_size=1 << 24,
+                    proxy=self._client.rest_client.proxy,
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                raise _refused("GET", path, error.status, error.message) from error
+            except TRANSPORT_FAULTS as error:
+                raise _unreachable(self.host, error) from error
+        try:
+            yield ExecChannel(socket)
+        finally:
+            await socket.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        rest = self._client.rest_client
+        if rest.pool_manager is None:
+            rest.pool_manager = rest._create_pool_manager()  # noqa: SLF001 - the client's own exec does the same
+        session: aiohttp.ClientSession = rest.pool_manager
+        return session
+
+    async def _prepared(
+        self, method: str, path: str, query: Sequence[tuple[str, str | int]]
+    ) -> tuple[str, str, dict[str, str]]:
+        verb, url, headers, _, _ = await self._client.param_serialize(
+            method, path, query_params=list(query), auth_settings=["BearerToken"]
+        )
+        return verb, url, dict(headers)
+
+    async def _json(
+        self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None = None
+    ) -> dict[str, Any]:
+        response = await self._send(method, path, query, body)
+        decoded = msgspec.json.decode(await response.read())
+        return decoded if isinstance(decoded, dict) else {}
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None, *, stream: float = 0
+    ) -> aiohttp.ClientResponse:
+        """Send until an answer comes that is worth having, or the tries are used up.
+
+        The body is read already, unless `stream` says for how many seconds it may go on.
+        """
+        for attempt in range(RETRIES + 1):
+            last = attempt == RETRIES
+            try:
+                response = await self._once(method, path, query, body, stream)
+            except TRANSPORT_FAULTS as error:
+                if last:
+                    raise _unreachable(self.host, error) from error
+                await asyncio.sleep(_pause(attempt, None))
+                continue
+            if response.status < ERRORS:
+                return response
+            message = await _message(response)
+            if response.status == 409 and method == "POST" and attempt:  # noqa: PLR2004 - our own first try
+                return await self._send("GET", f"{path}/{_name(body)}", {}, None)
+            if response.status not in PASSING or last:
+                raise _refused(method, path, response.status, message)
+            await asyncio.sleep(_pause(attempt, response.headers.get("Retry-After")))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(
+        self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None, stream: float
+    ) -> aiohttp.ClientResponse:
+        verb, url, headers = await self._prepared(method, path, list(query.items()))
+        async with self._throttle:
+            limit = aiohttp.ClientTimeout(total=stream or ANSWER)
+            answer = await self._client.rest_client.request(
+                verb, url, headers=headers, body=body, _request_timeout=limit
+            )
+        response: aiohttp.ClientResponse = answer.response
+        if not stream or response.status >= ERRORS:
+            await response.read()
+        return response
+
+
+def _name(body: Raw | None) -> str:
+    return str(((body or {}).get("metadata") or {}).get("name", ""))
+
+
+def _pause(attempt: int, retry_after: str | None) -> float:
+    asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+    longest: float = max(asked, min(8.0, 0.2 * 2**attempt))
+    return longest * random.uniform(1.0, 1.3)  # noqa: S311 - spreads retries, guards nothing
+
+
+async def _message(response: aiohttp.ClientResponse) -> str:
+    text = (await response.read())[:4096].decode(errors="replace")
+    try:
+        return str(msgspec.json.decode(text).get("message") or text)
+    except (msgspec.DecodeError, AttributeError):
+        return text.strip()[:300]
+
+
+def _refused(method: str, path: str, status: int, message: str) -> ApiRefused:
+    hint = "the rights that README.md lists are needed" if status in {401, 403} else "look at the API server's state"
+    return ApiRefused(
+        f"the API server refused {method} {path}",
+        why=f"it answered {status}: {message}",
+        attempt=hint,
+        status=status,
+    )
+
+
+def _unreachable(host: str, error: BaseException) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        "the API server does not answer",
+        why=f"{host}: {str(error) or type(error).__name__}",
+        attempt="kubectl get --raw /readyz with the same kubeconfig and context",
+    )

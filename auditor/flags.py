@@ -1,0 +1,275 @@
+"""The command line's flags, and how they become Options.
+
+Pure but for argparse, which prints help and usage errors itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+from auditor.errors import UsageError
+from auditor.model.finding import Severity
+from auditor.model.labels import LabelSelector, Operator, Requirement
+from auditor.model.options import Options
+
+DESCRIPTION = """\
+netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
+
+It reads the cluster, predicts who may talk to whom, puts probe pods beside the workloads (never ready, never adopted,
+removed afterwards), tries the connections, and reports every difference. It never changes a policy or a workload.
+"""
+EPILOG = """\
+exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
+"""
+RUN_EXAMPLES = """\
+examples:
+  netaudit run                                  audit the current context, table on stdout
+  netaudit run --dry-run                        say what would be made and tried, make nothing
+  netaudit run -n shop -o table -o html=r.html  one namespace; table, and a page for the browser
+  netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
+
+exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
+"""
+DEFAULTS = Options()
+UNITS = {"s": 1, "m": 60, "h": 3600}
+LEAST_BUDGET = 90
+"""Seconds: below this, cleaning up would leave no time to measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One `-o`: a format, and the file it goes to; None is stdout."""
+
+    format: str
+    file: str | None
+
+
+def build_parser(formats: Sequence[str], version: str) -> argparse.ArgumentParser:
+    """The parser of the whole command."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("netaudit", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"netaudit {version}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    shared = _shared()
+    run = commands.add_parser(
+        "run",
+        parents=[shared],
+        help="audit a cluster: predict, probe, compare, report",
+        description="Audit the cluster of the current kubeconfig context, or the one this runs in.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=raw,
+    )
+    _add_scope(run)
+    _add_report(run, formats)
+    _add_limits(run)
+    cleanup = commands.add_parser(
+        "cleanup",
+        parents=[shared],
+        help="remove whatever earlier runs left",
+        description="Remove whatever earlier runs left; refuses while a run is alive.",
+    )
+    cleanup.add_argument("--force", action="store_true", help="even while a run holds its Lease")
+    cleanup.add_argument("--dry-run", action="store_true", help="only name what would be removed")
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("cluster")
+    group.add_argument("--kubeconfig", metavar="FILE", help="instead of KUBECONFIG or ~/.kube/config")
+    group.add_argument("--context", metavar="NAME", help="context of the kubeconfig instead of the current one")
+    group.add_argument(
+        "--rate",
+        type=_at_least(1),
+        default=DEFAULTS.rate,
+        metavar="N",
+        help=_default("API requests a second", DEFAULTS.rate),
+    )
+    group = shared.add_argument_group("messages")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
+    group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")
+    return shared
+
+
+def _add_scope(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is audited")
+    group.add_argument(
+        "-n",
+        "--namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="audit only this namespace; repeatable (default: all but system ones)",
+    )
+    group.add_argument(
+        "-l", "--selector", metavar="LABELS", help="audit only workloads with these labels, as kubectl takes them"
+    )
+    group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
+    group.add_argument(
+        "--image", default=DEFAULTS.image, help=_default("image of the probe pods: busybox or netshoot", DEFAULTS.image)
+    )
+
+
+def _add_report(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    group = parser.add_argument_group("report")
+    names = ", ".join(formats)
+    group.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="FORMAT[=FILE]",
+        help=f"{names}; repeatable; without FILE to stdout (default: table)",
+    )
+    group.add_argument(
+        "--fail-on",
+        choices=[item.value for item in Severity],
+        default=DEFAULTS.fail_on.value,
+        help=_default("exit 3 from this severity on", DEFAULTS.fail_on.value),
+    )
+    group.add_argument(
+        "--min-coverage",
+        type=_fraction,
+        default=DEFAULTS.min_coverage,
+        metavar="PART",
+        help=_default("exit 4 below this part of the planned flows judged", DEFAULTS.min_coverage),
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    group.add_argument(
+        "--settle",
+        type=_seconds,
+        default=DEFAULTS.settle,
+        metavar="SECONDS",
+        help=_default("how long a surprise is tried again before it stands", DEFAULTS.settle),
+    )
+    group.add_argument(
+        "--start-timeout",
+        type=_seconds,
+        default=DEFAULTS.start_timeout,
+        metavar="SECONDS",
+        help=_default("how long probe pods may take to run", DEFAULTS.start_timeout),
+    )
+    group.add_argument(
+        "--budget",
+        type=_budget,
+        default=DEFAULTS.budget,
+        metavar="SECONDS",
+        help=_default("for the whole run, cleanup included", DEFAULTS.budget),
+    )
+    group.add_argument(
+        "--max-pods",
+        type=_at_least(3),
+        default=DEFAULTS.max_pods,
+        metavar="N",
+        help=_default("probe pods at most", DEFAULTS.max_pods),
+    )
+    group.add_argument(
+        "--max-flows",
+        type=_at_least(1),
+        default=DEFAULTS.max_flows,
+        metavar="N",
+        help=_default("flows at most", DEFAULTS.max_flows),
+    )
+
+
+def _default(text: str, value: object) -> str:
+    return f"{text} (default: {value:g})" if isinstance(value, float) else f"{text} (default: {value})"
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        return value
+
+    return number
+
+
+def _seconds(text: str) -> float:
+    unit = UNITS.get(text[-1:], 0)
+    value = float(text[:-1]) * unit if unit else float(text)
+    if not 0 <= value <= UNITS["h"]:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1h")
+    return value
+
+
+def _budget(text: str) -> int:
+    value = int(_seconds(text))
+    if value < LEAST_BUDGET:
+        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_BUDGET} s")
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def options_from(flags: argparse.Namespace) -> Options:
+    """The options of `netaudit run`; raises UsageError for a selector that makes no sense."""
+    return Options(
+        namespaces=tuple(sorted(set(flags.namespace))),
+        selector=parse_selector(flags.selector) if flags.selector else None,
+        image=flags.image,
+        max_pods=flags.max_pods,
+        max_flows=flags.max_flows,
+        rate=flags.rate,
+        budget=flags.budget,
+        settle=flags.settle,
+        start_timeout=flags.start_timeout,
+        min_coverage=flags.min_coverage,
+        fail_on=Severity(flags.fail_on),
+    )
+
+
+def parse_selector(text: str) -> LabelSelector:
+    """A label selector as kubectl writes it: `a=b`, `a==b`, `a!=b`, `a`, `!a`, joined by commas."""
+    requirements = [_requirement(part.strip()) for part in text.split(",") if part.strip()]
+    if not requirements:
+        raise _bad_selector(text)
+    return LabelSelector(tuple(requirements))
+
+
+def _requirement(part: str) -> Requirement:
+    if "(" in part or " " in part:
+        raise _bad_selector(part)
+    if "!=" in part:
+        key, _, value = part.partition("!=")
+        return Requirement(key, Operator.NOT_IN, frozenset({value}))
+    if "=" in part:
+        key, _, value = part.replace("==", "=").partition("=")
+        return Requirement(key, Operator.IN, frozenset({value}))
+    if part.startswith("!"):
+        return Requirement(part[1:], Operator.DOES_NOT_EXIST)
+    return Requirement(part, Operator.EXISTS)
+
+
+def _bad_selector(text: str) -> UsageError:
+    return UsageError(
+        f"cannot read the selector {text!r}",
+        why="only a=b, a!=b, a and !a joined by commas are understood",
+        attempt="-l app=web,tier!=test",
+    )
+
+
+def outputs_from(flags: argparse.Namespace, formats: Container[str]) -> tuple[Output, ...]:
+    """The outputs asked for, the table on stdout where none was; raises UsageError for an unknown format."""
+    outputs = []
+    for text in flags.output or ["table"]:
+        name, equals, file = text.partition("=")
+        if name not in formats or (equals and not file):
+            raise UsageError(
+                f"no output {text!r}",
+                why="the format is not known or the file has no name",
+                attempt="netaudit run --help",
+            )
+        outputs.append(Output(name, file or None))
+    return tuple(outputs)

@@ -1,0 +1,73 @@
+"""Events on stderr: a live line on a terminal, one line for each stage otherwise, nothing when quiet."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from auditor.events import Event, Progressed, StageStarted, Warned
+
+
+class Reporter:
+    """Shows events; used as a context manager around a run."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        """Write to `console`, which should be stderr."""
+        self._console = console
+        self._quiet = quiet
+        self._live = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the live line."""
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self._quiet:
+            return
+        match event:
+            case StageStarted():
+                self._stage(event)
+            case Progressed() if self._task is not None:
+                self._live.update(self._task, completed=event.done, count=f"{event.done}/{self._total}")
+            case Warned():
+                self._line(f"warning: {event.text}")
+
+    def _stage(self, event: StageStarted) -> None:
+        text = event.name + (f": {event.detail}" if event.detail else "")
+        if event.total:
+            text += f" ({event.total})"
+        if not self._console.is_terminal:
+            self._line(text)
+            return
+        if self._task is not None:
+            self._live.remove_task(self._task)
+        self._total = event.total
+        self._task = self._live.add_task(event.name, total=event.total or None, count=event.detail)
+
+    def _line(self, text: str) -> None:
+        # Text, not markup: names from the cluster may look like markup, and control characters may not pass.
+        safe = "".join(char if char.isprintable() else "?" for char in text)
+        self._console.print(Text(safe), soft_wrap=True)

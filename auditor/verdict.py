@@ -1,0 +1,119 @@
+"""The answer in one sentence, its numbers, and the exit code.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditor.model.cluster import Snapshot
+from auditor.model.finding import Agreement, Comparison, Finding, Proof
+from auditor.model.flow import Verdict
+from auditor.model.matrix import ReachabilityMatrix
+from auditor.model.options import Options
+from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
+from auditor.model.report import Summary
+
+CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
+STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a finished audit is made of."""
+
+    snapshot: Snapshot
+    matrix: ReachabilityMatrix
+    plan: ProbePlan
+    placement: Mapping[str, Placed | NotPlaced]
+    comparison: Comparison
+    findings: tuple[Finding, ...] = ()
+    rounds: int = 0
+    leftovers: tuple[str, ...] = ()
+
+
+def summarise(material: Material, options: Options) -> Summary:
+    """Count the judged flows and say what they come to."""
+    comparison, findings = material.comparison, material.findings
+    counts = Counter(item.agreement for item in comparison.judgements)
+    planned = len(comparison.judgements)
+    judged = planned - counts[Agreement.INCONCLUSIVE]
+    coverage = judged / planned if planned else 0.0
+    gaps = incompleteness(material, options)
+    worst = max((finding.severity.rank for finding in findings), default=-1)
+    code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
+    return Summary(
+        status=STATUS[code],
+        sentence=_sentence(comparison, counts, gaps),
+        exit_code=code,
+        planned=planned,
+        judged=judged,
+        coverage=round(coverage, 4),
+        min_coverage=options.min_coverage,
+        as_expected=counts[Agreement.AS_EXPECTED],
+        leaks=counts[Agreement.LEAK],
+        blockages=counts[Agreement.BLOCKAGE],
+        late=counts[Agreement.LATE],
+        inconclusive=counts[Agreement.INCONCLUSIVE],
+        proven_denials=len(_shown(comparison)),
+        findings=len(findings),
+    )
+
+
+def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
+    """Why the audit is incomplete, in sentences; empty when it is complete."""
+    judgements, plan = material.comparison.judgements, material.plan
+    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in judgements)
+    gaps: list[str] = []
+    if not judgements:
+        reasons = sorted({f"{skip.what}: {skip.reason}" for skip in plan.skipped})
+        gaps.append(f"nothing was tested ({'; '.join(reasons) or 'no flow to test'})")
+    elif (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
+        gaps.append(f"{open_ones} of {len(judgements)} flows could not be judged")
+    dead = sorted(key for key, item in material.placement.items() if isinstance(item, NotPlaced))
+    if dead:
+        gaps.append(f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run")
+    faulty = {item.flow.source for item in judgements if item.outcome is Outcome.FAULT}
+    if faulty:
+        gaps.append(f"measurements of {len(faulty)} probe pods failed")
+    skipped = [skip for skip in plan.skipped if not skip.flows]
+    tested = {item.identity for item in plan.stand_ins if item.identity}
+    if judgements and len(tested) < options.min_coverage * (len(tested) + len(skipped)):
+        gaps.append(f"{len(skipped)} of {len(tested) + len(skipped)} identities were not tested")
+    if material.snapshot.unreadable:
+        gaps.append(f"not readable: {', '.join(sorted(material.snapshot.unreadable))}")
+    return tuple(gaps)
+
+
+def _shown(comparison: Comparison) -> list[int]:
+    return [
+        item.flow.id
+        for item in comparison.judgements
+        if item.flow.predicted.verdict is Verdict.DENIED and item.agreement in {Agreement.AS_EXPECTED, Agreement.LATE}
+    ]
+
+
+def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:
+    denied = [item for item in comparison.judgements if item.flow.predicted.verdict is Verdict.DENIED]
+    tail = f" Incomplete: {'; '.join(gaps)}." if gaps else ""
+    if not comparison.judgements:
+        return f"No answer.{tail}"
+    if counts[Agreement.LEAK]:
+        nodes = sorted({str(claim.subject) for claim in comparison.nodes if claim.proof is Proof.LEAKING})
+        head = f"Policy is not enforced on {', '.join(nodes)}: {counts[Agreement.LEAK]} of {len(denied)} flows that"
+        return f"{head} policies deny got through.{tail}"
+    if counts[Agreement.BLOCKAGE]:
+        return f"{counts[Agreement.BLOCKAGE]} flows that policies allow did not get through; no denied one did.{tail}"
+    if not denied:
+        return f"No policy denies any of the {len(comparison.judgements)} flows that were tried.{tail}"
+    shown = len(_shown(comparison))
+    if gaps:
+        return f"No leak was found, but not everything was shown: {shown} of {len(denied)} denials were.{tail}"
+    open_claims = sum(claim.proof is Proof.NOT_PROVEN for claim in (*comparison.policies, *comparison.nodes))
+    rest = f" {open_claims} directions of policies or nodes are not separately proven." if open_claims else ""
+    return (
+        f"Every denial that was tested holds: {shown} of {len(denied)} flows that policies deny were shown to be.{rest}"
+    )

@@ -1,0 +1,1 @@
+"""Where probes can be carried out; one module or package for each backend."""

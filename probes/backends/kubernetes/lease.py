@@ -1,0 +1,122 @@
+"""One run at a time: the Lease in netaudit's namespace, and how a dead run's Lease is told from a live one's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from auditor.cluster.api import KubeApi
+from auditor.errors import ApiRefused, NetauditError, RunInProgress
+
+NAME = "netaudit"
+PATH = "/apis/coordination.k8s.io/v1/namespaces/netaudit/leases"
+DURATION = 30
+"""Seconds after the last renewal during which a Lease counts as held."""
+RENEWAL = 10
+CONFLICT, MISSING = 409, 404
+Clock = Callable[[], datetime]
+
+
+async def wait_until_free(api: KubeApi, clock: Clock, say: Callable[[str], None]) -> dict[str, Any] | None:
+    """Return the Lease once nobody holds it, None where there is none.
+
+    A Lease that is not renewed until it expires belongs to a run that died; one that is renewed meanwhile belongs to
+    one that lives: RunInProgress is raised then.
+    """
+    first: str | None = None
+    while True:
+        try:
+            lease = await api.get(f"{PATH}/{NAME}")
+        except ApiRefused as error:
+            if error.status == MISSING:
+                return None
+            raise
+        spec = lease.get("spec") or {}
+        holder, renewed = str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
+        left = _seconds_left(renewed, clock())
+        if not holder or left <= 0:
+            return lease
+        if first is not None and renewed != first:
+            raise _busy(holder)
+        if first is None:
+            first = renewed
+            say(f"run {holder} holds the Lease: waiting at most {left:.0f} s to see whether it is still alive")
+        await asyncio.sleep(min(left + 0.1, RENEWAL / 5))
+
+
+def _seconds_left(renewed: str, now: datetime) -> float:
+    try:
+        moment = datetime.fromisoformat(renewed)
+    except ValueError:
+        return 0.0
+    return (moment + timedelta(seconds=DURATION) - now).total_seconds()
+
+
+def _busy(holder: str) -> RunInProgress:
+    return RunInProgress(
+        "another run of netaudit is at work in this cluster",
+        why=f"run {holder} renewed its Lease netaudit/netaudit just now",
+        attempt="wait until it has ended; netaudit cleanup --force removes its probes under it",
+    )
+
+
+class HeldLease:
+    """The Lease of this run: taken, renewed in the background, given back."""
+
+    def __init__(self, api: KubeApi, run: str, clock: Clock) -> None:
+        """Prepare the Lease of `run`; nothing is taken yet."""
+        self._api = api
+        self._run = run
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self.lost = ""
+        """Why the Lease is not ours any more; empty while it is."""
+
+    async def take(self, say: Callable[[str], None]) -> None:
+        """Take the Lease; raises RunInProgress where another run is alive."""
+        found = await wait_until_free(self._api, self._clock, say)
+        try:
+            if found is None:
+                await self._api.create(PATH, self._body(None))
+            else:
+                await self._api.replace(f"{PATH}/{NAME}", self._body(found))
+        except ApiRefused as error:
+            if error.status == CONFLICT:
+                raise _busy("(one that began at the same moment)") from error
+            raise
+        self._task = asyncio.create_task(self._renew())
+
+    async def give_back(self) -> None:
+        """Stop renewing and delete the Lease, unless another run has it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            if not self.lost:
+                await self._api.delete(f"{PATH}/{NAME}")
+
+    def _body(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        metadata: dict[str, Any] = {"name": NAME, "namespace": "netaudit"}
+        if found is not None:
+            metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
+        spec = {"holderIdentity": self._run, "leaseDurationSeconds": DURATION, "renewTime": now, "acquireTime": now}
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL)
+            try:
+                lease = await self._api.get(f"{PATH}/{NAME}")
+                holder = (lease.get("spec") or {}).get("holderIdentity")
+                if holder != self._run:
+                    self.lost = f"run {holder} took the Lease"
+                    return
+                await self._api.replace(f"{PATH}/{NAME}", self._body(lease))
+            except NetauditError as error:
+                # The next renewal may succeed; if none does, the Lease expires and says just that.
+                self.lost = "" if not isinstance(error, ApiRefused) else self._gone(error)
+
+    def _gone(self, error: ApiRefused) -> str:
+        return "somebody removed the Lease" if error.status == MISSING else ""

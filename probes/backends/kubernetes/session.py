@@ -1,0 +1,225 @@
+"""A session: probe pods made, followed, driven by one exec for each source and round, and removed again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from auditor.cluster.api import KubeApi
+from auditor.errors import ApiRefused, NetauditError
+from auditor.events import Progressed, StageStarted, Warned
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, StandIn
+from auditor.plan import own_namespaces
+from auditor.ports import OnEvent, ProbeSession
+from probes.backends.kubernetes import sweep
+from probes.backends.kubernetes.batch import Desk, carry_out
+from probes.backends.kubernetes.lease import Clock, HeldLease
+from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
+from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
+from probes.runner import run_batches
+
+CONFLICT = 409
+CREATORS = 16
+
+
+@dataclass(slots=True)
+class KubernetesBackend:
+    """Makes a plan's stand-ins in a cluster and removes them again."""
+
+    api: KubeApi
+    marks: Marks
+    agent: AgentSpec
+    nonce: Callable[[], str]
+    """Gives a new secret of lower-case letters and digits at each call."""
+    start_timeout: float
+    clock: Clock
+    leftovers: Sequence[str] = field(default=())
+
+    @asynccontextmanager
+    async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
+        """Bring the stand-ins to run; whatever happens inside, they are gone afterwards or stand in `leftovers`."""
+        lease = HeldLease(self.api, self.marks.run, self.clock)
+        follower = PodFollower(self.api, f"{self.marks.holder}-")
+        try:
+            await self._prepare(lease, on_event)
+            session = _Session(self, plan, follower, on_event)
+            await session.start()
+            yield session
+        finally:
+            await _finish(self._clean_up(lease, follower, on_event), on_event)
+
+    async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
+        say = _speaker(on_event)
+        await _ensure_namespaces(self.api, self.marks, only_first=True)
+        await lease.take(say)
+        on_event(StageStarted("prepare", "remove what earlier runs left"))
+        found = await sweep.find(self.api)
+        # The namespace that holds the Lease stays, and so does whatever this run made already.
+        stale = sweep.Leftovers(
+            found.pods, found.holders, tuple(name for name in found.namespaces if name != "netaudit")
+        )
+        if stale.names():
+            trouble = await sweep.remove(self.api, stale, say)
+            for text in trouble:
+                say(f"left by an earlier run and not removed: {text}")
+        await _ensure_namespaces(self.api, self.marks, only_first=False)
+
+    async def _clean_up(self, lease: HeldLease, follower: PodFollower, on_event: OnEvent) -> None:
+        on_event(StageStarted("clean up"))
+        await follower.close()
+        trouble: list[str] = []
+        try:
+            if lease.lost:
+                trouble.append(f"Lease: {lease.lost}")
+            found = await sweep.find(self.api)
+            trouble += await sweep.remove(self.api, found, _quiet)
+            await lease.give_back()
+        except NetauditError as error:
+            trouble.append(f"{error.what}: {error.why}")
+        self.leftovers = tuple(trouble)
+
+
+def _quiet(_: str) -> None:
+    """Say nothing: the stage's own line is enough."""
+
+
+def _speaker(on_event: OnEvent) -> Callable[[str], None]:
+    return lambda text: on_event(Warned(text))
+
+
+async def _finish(work: Awaitable[None], on_event: OnEvent) -> None:
+    """Carry clean-up to its end although the run is being cancelled, and only then let the cancellation on."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            on_event(Warned("still removing probe pods; netaudit cleanup would do the same later"))
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _ensure_namespaces(api: KubeApi, marks: Marks, *, only_first: bool) -> None:
+    for namespace in own_namespaces()[: 1 if only_first else None]:
+        labels = {key: value for key, value in namespace.labels.items() if key != "kubernetes.io/metadata.name"}
+        try:
+            await api.create("/api/v1/namespaces", namespace_manifest(namespace.name, labels, marks))
+        except ApiRefused as error:
+            if error.status != CONFLICT:
+                raise
+            await _wait_usable(api, namespace.name, labels, marks)
+
+
+async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: Marks) -> None:
+    """Wait out a namespace that is being deleted and make it again; one that stands is used as it is."""
+    path = f"/api/v1/namespaces/{name}"
+    try:
+        found = await api.get(path)
+        while (found.get("metadata") or {}).get("deletionTimestamp"):
+            await asyncio.sleep(sweep.POLL)
+            found = await api.get(path)
+    except ApiRefused as error:
+        if error.status != sweep.MISSING:
+            raise
+        await api.create("/api/v1/namespaces", namespace_manifest(name, labels, marks))
+
+
+class _Session:
+    """The stand-ins of one plan, in place."""
+
+    def __init__(self, backend: KubernetesBackend, plan: ProbePlan, follower: PodFollower, on_event: OnEvent) -> None:
+        self._backend = backend
+        self._plan = plan
+        self._follower = follower
+        self._on_event = on_event
+        self._placed: dict[str, Placed | NotPlaced] = {}
+        self._nonces = {stand_in.key: backend.nonce() for stand_in in plan.stand_ins}
+        self._began = time.monotonic()
+
+    @property
+    def placed(self) -> Mapping[str, Placed | NotPlaced]:
+        """Every stand-in by key."""
+        return self._placed
+
+    async def start(self) -> None:
+        """Create holders and pods and wait until each runs or is known not to."""
+        stand_ins = self._plan.stand_ins
+        self._on_event(StageStarted("start probe pods", total=len(stand_ins)))
+        namespaces = sorted({stand_in.namespace for stand_in in stand_ins})
+        holders = dict(zip(namespaces, await asyncio.gather(*map(self._holder, namespaces)), strict=True))
+        self._follower.follow(name for name, uid in holders.items() if not isinstance(uid, NotMade))
+        room = asyncio.Semaphore(CREATORS)
+        await asyncio.gather(*(self._create(stand_in, holders[stand_in.namespace], room) for stand_in in stand_ins))
+        await self._follower.wait(self._all_settled, self._backend.start_timeout)
+        for stand_in in stand_ins:
+            if stand_in.key not in self._placed:
+                self._placed[stand_in.key] = NotPlaced(stand_in, unsettled_reason(self._raw(stand_in)))
+        self._began = time.monotonic()
+
+    async def _holder(self, namespace: str) -> str | NotMade:
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        try:
+            stored = await self._backend.api.create(path, holder_manifest(namespace, self._backend.marks))
+        except NetauditError as error:
+            return NotMade(f"no holder can be made in {namespace}: {error.why}")
+        return str(stored["metadata"]["uid"])
+
+    async def _create(self, stand_in: StandIn, holder: str | NotMade, room: asyncio.Semaphore) -> None:
+        if isinstance(holder, NotMade):
+            self._placed[stand_in.key] = NotPlaced(stand_in, holder.reason)
+            return
+        backend = self._backend
+        manifest = pod_manifest(stand_in, backend.marks, backend.agent, self._nonces[stand_in.key], holder)
+        try:
+            async with room:
+                await backend.api.create(f"/api/v1/namespaces/{stand_in.namespace}/pods", manifest)
+        except NetauditError as error:
+            self._placed[stand_in.key] = NotPlaced(stand_in, f"its pod was not accepted: {error.why}")
+
+    def _raw(self, stand_in: StandIn) -> Mapping[str, object] | None:
+        return self._follower.pods.get((stand_in.namespace, self._backend.marks.pod(stand_in)))
+
+    def _all_settled(self) -> bool:
+        for stand_in in self._plan.stand_ins:
+            if stand_in.key in self._placed:
+                continue
+            state = settled(stand_in, self._raw(stand_in), self._nonces[stand_in.key])
+            if state is not None:
+                self._placed[stand_in.key] = state
+            elif stand_in.namespace in self._follower.faults:
+                reason = f"its namespace cannot be watched: {self._follower.faults[stand_in.namespace]}"
+                self._placed[stand_in.key] = NotPlaced(stand_in, reason)
+        self._on_event(Progressed(len(self._placed)))
+        return len(self._placed) == len(self._plan.stand_ins)
+
+    async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
+        """Run one batch for each source."""
+        self._on_event(StageStarted(_ROUND_NAMES.get(number, "probe again"), total=len(probes)))
+        here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
+        desk = Desk(self._backend.api, here, number, self._elapsed)
+        nodes = {key: item.pod.node for key, item in here.items()}
+        return await run_batches(probes, nodes, partial(carry_out, desk), lambda done: self._on_event(Progressed(done)))
+
+    async def wait_until(self, seconds: float) -> None:
+        """Wait for a moment of the run."""
+        await asyncio.sleep(max(0.0, seconds - self._elapsed()))
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+
+_ROUND_NAMES = {0: "check listeners", 1: "probe"}
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """A holder that the API server did not accept, and why."""
+
+    reason: str

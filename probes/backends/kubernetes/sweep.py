@@ -1,0 +1,142 @@
+"""Removing what runs left: pods first, then their holders, then netaudit's own namespaces.
+
+Only what bears the marks of a run is touched: a holder by its label, name, annotation and 0 replicas together, a pod by
+that holder's UID, a namespace by its name, label and annotation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.cluster.api import KubeApi
+from auditor.errors import ApiRefused, NetauditError
+from probes.placement import MANAGED_BY
+
+HOLDER = re.compile(r"netaudit-([a-z0-9]+)")
+OWN_NAMESPACE = re.compile(r"netaudit(-(ctl|conf)-[0-9]+)?")
+SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+GONE_SECONDS = 60.0
+POLL = 0.5
+MISSING = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Objects of one or more runs that are still there."""
+
+    pods: tuple[tuple[str, str], ...]
+    holders: tuple[tuple[str, str], ...]
+    namespaces: tuple[str, ...]
+
+    def names(self) -> list[str]:
+        """Each object as a user would name it."""
+        pods = [f"pod {namespace}/{name}" for namespace, name in self.pods]
+        holders = [f"deployment {namespace}/{name}" for namespace, name in self.holders]
+        return [*pods, *holders, *(f"namespace {name}" for name in self.namespaces)]
+
+
+async def find(api: KubeApi) -> Leftovers:
+    """Look for every object that a run made, whichever run it was."""
+    holders = [item for item in await _labelled(api, "/apis/apps/v1/deployments") if _is_holder(item)]
+    namespaces = [item for item in await _labelled(api, "/api/v1/namespaces") if _is_own_namespace(item)]
+    pods: list[tuple[str, str]] = []
+    for holder in holders:
+        uid, namespace = holder["metadata"]["uid"], holder["metadata"]["namespace"]
+        listed = await api.list_all(f"/api/v1/namespaces/{namespace}/pods")
+        pods += [(namespace, pod["metadata"]["name"]) for pod in listed if _is_owned(pod, uid)]
+    return Leftovers(
+        pods=tuple(sorted(pods)),
+        holders=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in holders)),
+        namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces)),
+    )
+
+
+async def _labelled(api: KubeApi, path: str) -> list[dict[str, Any]]:
+    answer = await api.get(path, labelSelector=SELECTOR)
+    items: list[dict[str, Any]] = answer.get("items") or []
+    return items
+
+
+def _is_holder(item: dict[str, Any]) -> bool:
+    metadata = item.get("metadata") or {}
+    match = HOLDER.fullmatch(str(metadata.get("name")))
+    run = (metadata.get("annotations") or {}).get("netaudit/run")
+    return bool(match) and match is not None and run == match[1] and (item.get("spec") or {}).get("replicas") == 0
+
+
+def _is_own_namespace(item: dict[str, Any]) -> bool:
+    metadata = item.get("metadata") or {}
+    marked = "netaudit/run" in (metadata.get("annotations") or {})
+    return marked and OWN_NAMESPACE.fullmatch(str(metadata.get("name"))) is not None
+
+
+def _is_owned(pod: dict[str, Any], uid: str) -> bool:
+    owners = (pod.get("metadata") or {}).get("ownerReferences") or ()
+    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+async def remove(api: KubeApi, found: Leftovers, say: Callable[[str], None]) -> Sequence[str]:
+    """Remove objects in an order that never leaves a pod without its owner; name those that stay and why."""
+    trouble = await _delete_all(api, [_pod_path(*key) for key in found.pods])
+    trouble += await _wait_gone(api, [_pod_path(*key) for key in found.pods], say)
+    trouble += await _delete_all(api, [_holder_path(*key) for key in found.holders])
+    trouble += await _wait_gone(api, [_holder_path(*key) for key in found.holders], say)
+    # The Lease's namespace goes last: until then no other run begins.
+    names = sorted(found.namespaces, key=lambda name: (name == "netaudit", name))
+    for group in ([name for name in names if name != "netaudit"], [name for name in names if name == "netaudit"]):
+        paths = [f"/api/v1/namespaces/{name}" for name in group]
+        trouble += await _delete_all(api, paths)
+        trouble += await _wait_gone(api, paths, say)
+    return sorted(set(trouble))
+
+
+def _pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods/{name}"
+
+
+def _holder_path(namespace: str, name: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+
+
+async def _delete_all(api: KubeApi, paths: Iterable[str]) -> list[str]:
+    async def one(path: str) -> str:
+        try:
+            await api.delete(path, propagationPolicy="Background")
+        except NetauditError as error:
+            return f"{path}: {error.why}"
+        return ""
+
+    return [text for text in await asyncio.gather(*(one(path) for path in paths)) if text]
+
+
+async def _wait_gone(api: KubeApi, paths: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Wait until none of the objects exists; name those that outlive the wait."""
+    left = list(paths)
+    try:
+        async with asyncio.timeout(GONE_SECONDS):
+            while left:
+                # One at a time: they end at about the same time, and each look costs a request.
+                if await _is_gone(api, left[-1]):
+                    left.pop()
+                else:
+                    say(f"waiting for {len(left)} objects to go")
+                    await asyncio.sleep(POLL)
+    except TimeoutError:
+        return [f"{path}: still there after {GONE_SECONDS:.0f} s" for path in left]
+    except NetauditError as error:
+        return [f"{path}: {error.why}" for path in left]
+    return []
+
+
+async def _is_gone(api: KubeApi, path: str) -> bool:
+    try:
+        await api.get(path)
+    except ApiRefused as error:
+        if error.status == MISSING:
+            return True
+        raise
+    return False

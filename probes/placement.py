@@ -1,0 +1,196 @@
+"""Stand-ins into manifests: the probe pod, its holder, and netaudit's own namespaces.
+
+Pure.  Each field of the pod is there so that nothing real reacts to it: it is never ready, owned by a Deployment that
+never scales, bound to a node that runs a replica, and as restricted as PodSecurity can ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.model.probe import StandIn
+
+CONTAINER = "probe"
+GATE = "netaudit/never-ready"
+SERVE = ("sh", "-c", 'eval "$NETAUDIT_AGENT"', "netaudit", "serve")
+PROBE = (*SERVE[:-1], "probe")
+NEVER = 100_000
+"""Seconds before the first readiness check: longer than any run."""
+NOBODY = 65534
+MANAGED_BY = {"app.kubernetes.io/managed-by": "netaudit"}
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What every object of a run carries as annotations."""
+
+    run: str
+    """Lower-case letters and digits: it becomes part of names."""
+    version: str
+    expires: str
+    """RFC 3339; after it the next run or `netaudit cleanup` removes the object whatever its Lease says."""
+
+    def annotations(self) -> dict[str, str]:
+        """The marks as annotations."""
+        return {"netaudit/run": self.run, "netaudit/version": self.version, "netaudit/expires": self.expires}
+
+    @property
+    def holder(self) -> str:
+        """The name of the run's holder Deployment, in each namespace."""
+        return f"netaudit-{self.run}"
+
+    def pod(self, stand_in: StandIn) -> str:
+        """The name of a stand-in's pod: some engines key pods by the part before the last hyphen, so that is unique."""
+        return f"netaudit-{self.run}-{stand_in.key}-0"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """What runs in a probe pod and for how long."""
+
+    image: str
+    script: str
+    seconds: int
+    """Life time: after it the agent ends by itself, and the kubelet ends the pod."""
+
+
+def namespace_manifest(name: str, labels: Mapping[str, str], marks: Marks) -> Manifest:
+    """One of netaudit's own namespaces."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": dict(labels), "annotations": marks.annotations()},
+    }
+
+
+def holder_manifest(namespace: str, marks: Marks) -> Manifest:
+    """The controller owner of the probe pods: a paused Deployment of 0 replicas, which selects none of them.
+
+    An owner with a scale subresource keeps PodDisruptionBudgets in order: their controller adds a scale of 0.
+    """
+    chosen = {"netaudit/holder": marks.run}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": marks.holder,
+            "namespace": namespace,
+            "labels": MANAGED_BY,
+            "annotations": marks.annotations(),
+        },
+        "spec": {
+            "replicas": 0,
+            # Paused: the deployment controller does not even make a ReplicaSet for it.
+            "paused": True,
+            "selector": {"matchLabels": chosen},
+            "template": {
+                "metadata": {"labels": chosen},
+                "spec": {
+                    "securityContext": _pod_security(),
+                    "containers": [
+                        {
+                            "name": "none",
+                            "image": "none",
+                            "resources": _resources(),
+                            "securityContext": _container_security(),
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+def pod_manifest(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str, holder_uid: str) -> Manifest:
+    """The probe pod of a stand-in; `holder_uid` is that of the holder in its namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": marks.pod(stand_in),
+            "namespace": stand_in.namespace,
+            "labels": dict(stand_in.labels),
+            "annotations": {**marks.annotations(), "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+            "ownerReferences": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": marks.holder,
+                    "uid": holder_uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": _pod_spec(stand_in, marks, agent, nonce),
+    }
+
+
+def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> Manifest:
+    return {
+        "nodeName": stand_in.node,
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": agent.seconds,
+        "terminationGracePeriodSeconds": 1,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _pod_security(),
+        # Never ready in both senses: the pod's Ready by the gate, its containers' by a check that never starts.
+        "readinessGates": [{"conditionType": GATE}],
+        # The node was chosen because a replica runs there, so its taints are no reason to stay away.
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": agent.image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": list(SERVE),
+                "env": [
+                    {"name": "NETAUDIT_AGENT", "value": _escaped(agent.script)},
+                    {"name": "NETAUDIT_NONCE", "value": nonce},
+                    {"name": "NETAUDIT_RUN", "value": marks.run},
+                    {"name": "NETAUDIT_PORTS", "value": " ".join(str(port) for port in stand_in.listens)},
+                    {"name": "NETAUDIT_DEADLINE", "value": str(agent.seconds)},
+                ],
+                "ports": [
+                    {"name": port.name, "containerPort": port.number, "protocol": port.protocol.value}
+                    for port in stand_in.named_ports
+                ],
+                "resources": _resources(),
+                "readinessProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": NEVER},
+                "securityContext": _container_security(),
+            }
+        ],
+    }
+
+
+def _escaped(script: str) -> str:
+    # The kubelet expands $(NAME) in values of env and reads $$ as one $.
+    return script.replace("$", "$$")
+
+
+def _resources() -> Manifest:
+    # Requests and limits are there because quotas and autoscalers' arithmetic fail on containers without them.
+    return {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+
+
+def _pod_security() -> Manifest:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": NOBODY,
+        "runAsGroup": NOBODY,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        # On PodSecurity's list of safe sysctls; lets the agent listen on the ports that policies name.
+        "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+    }
+
+
+def _container_security() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }

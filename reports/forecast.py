@@ -1,0 +1,40 @@
+"""A plan in words: what a run would make, try and cost.
+
+Not a report format: there is no report yet.
+"""
+
+from __future__ import annotations
+
+from auditor.model.flow import Verdict
+from auditor.model.matrix import ReachabilityMatrix
+from auditor.model.options import Options
+from auditor.model.probe import ProbePlan
+from reports.plain import plain
+
+SHOWN = 40
+
+
+def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str:
+    """Say what would be made and how long it would take, line by line."""
+    cost = plan.estimate
+    denied = sum(flow.predicted.verdict is Verdict.DENIED for flow in plan.flows)
+    lines = [
+        f"would make {cost.pods} probe pods in {cost.namespaces} namespaces from {options.image}; removes them again",
+        f"would try {cost.flows} flows ({denied} denied, {cost.flows - denied} allowed): {cost.probes} connections",
+        f"would send about {cost.requests} API requests",
+        f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
+        "",
+    ]
+    titles = {identity.id: identity.title for identity in matrix.identities}
+    for stand_in in plan.stand_ins[:SHOWN]:
+        what = f"stands for {titles[stand_in.identity]}" if stand_in.identity else "unpoliced control"
+        lines.append(f"  pod in {stand_in.namespace} on {stand_in.node}: {what}")
+    if len(plan.stand_ins) > SHOWN:
+        lines.append(f"  and {len(plan.stand_ins) - SHOWN} more")
+    lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
+    lines += [f"  note: {note}" for note in plan.notes]
+    return "\n".join(plain(line) for line in lines) + "\n"
+
+
+def _flows(count: int) -> str:
+    return f" ({count} flows)" if count else ""
