@@ -126,7 +126,8 @@ def _work_line(attempt: Attempt) -> str:
 def _time_limit(window: int, attempts: Sequence[Attempt]) -> int:
     """Seconds after which a batch that still runs must be broken: all attempts time out, on a slow machine."""
     waits = [3 * attempt.timeout + 5 for attempt in attempts]
-    return math.ceil(30 + sum(waits) / window + max(waits, default=0) + len(attempts) / 20)
+    # Agents with big tools make fewer attempts at once than they are allowed.
+    return math.ceil(30 + sum(waits) / min(window, 16) + max(waits, default=0) + len(attempts) / 20)
 
 
 class BatchReader:
