@@ -1,0 +1,84 @@
+"""What one attempt says about the network, case by case."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.model.probe import Outcome
+from probes.outcome import classify
+from probes.wire import Record
+
+REACHED, REFUSED, SILENT, FAULT = Outcome.REACHED, Outcome.REFUSED, Outcome.SILENT, Outcome.FAULT
+NONCE = "0123456789abcdef"
+OURS = f"netaudit {NONCE} 80"
+
+
+def seen(**what: Any) -> Record:
+    return Record(**{"id": 1, "rc": 1, "timed_out": False, "connected": False, "milliseconds": 5, "data": "", **what})
+
+
+@pytest.mark.parametrize(
+    ("record", "outcome", "detail"),
+    [
+        (seen(rc=0, connected=True, data=OURS), REACHED, "the intended listener answered"),
+        # The answer counts, whatever became of the client afterwards.
+        (seen(rc=137, timed_out=True, connected=True, data=OURS), REACHED, "the intended listener answered"),
+        (seen(rc=1, connected=None, data=OURS), REACHED, "the intended listener answered"),
+        (seen(rc=0, connected=True, data="netaudit 0000000000000000 80"), FAULT, "another listener answered"),
+        (seen(rc=0, connected=True, data=f"netaudit {NONCE} 8080"), FAULT, "another listener answered"),
+        (seen(rc=0, connected=True, data=OURS + " "), FAULT, "another listener answered"),
+        (seen(rc=0, connected=True, data="HTTP_1.1 400"), FAULT, "another listener answered: HTTP_1.1 400"),
+        (seen(rc=137, timed_out=True, data="x"), FAULT, "another listener answered: x"),
+        (seen(rc=137, timed_out=True), SILENT, "no answer within the time limit"),
+        (seen(rc=143, timed_out=True, connected=None), SILENT, "no answer within the time limit"),
+        (seen(rc=137, timed_out=True, connected=True), FAULT, "connected, but the listener said nothing"),
+        (seen(rc=0, connected=True), FAULT, "connected, but it ended without a word"),
+        (seen(rc=0), FAULT, "connected, but it ended without a word"),
+        (seen(rc=1, connected=True), FAULT, "connected, but it ended without a word"),
+        (seen(rc=1), REFUSED, "refused (exit 1)"),
+        (seen(rc=1, connected=None), REFUSED, "refused (exit 1)"),
+        (seen(rc=125), REFUSED, "refused (exit 125)"),
+        (seen(rc=126), FAULT, "the client could not run to its end (exit 126)"),
+        (seen(rc=127), FAULT, "the client could not run to its end (exit 127)"),
+        (seen(rc=137), FAULT, "the client could not run to its end (exit 137)"),
+        (seen(rc=-1), FAULT, "the client could not run to its end (exit -1)"),
+        (None, FAULT, "no record"),
+    ],
+)
+def test_each_row_of_the_table(record: Record | None, outcome: Outcome, detail: str) -> None:
+    said, sentence = classify(record, NONCE, 80)
+    assert said is outcome
+    assert detail in sentence
+
+
+RECORDS = st.builds(
+    Record,
+    id=st.just(1),
+    rc=st.integers(-256, 256),
+    timed_out=st.booleans(),
+    connected=st.sampled_from([True, False, None]),
+    milliseconds=st.integers(-1, 10_000),
+    data=st.sampled_from(["", OURS, "netaudit x 80", "{data}"]),
+)
+
+
+@given(RECORDS)
+def test_only_the_nonce_proves_that_the_listener_was_reached(record: Record) -> None:
+    assert (classify(record, NONCE, 80)[0] is REACHED) == (record.data == OURS)
+
+
+@given(RECORDS)
+def test_whatever_was_connected_or_failed_is_never_taken_for_a_policy(record: Record) -> None:
+    broken = not record.timed_out and not 0 < record.rc < 126
+    if record.data or record.connected or broken:
+        assert classify(record, NONCE, 80)[0] in (REACHED, FAULT)
+
+
+@given(RECORDS)
+def test_silence_is_only_what_the_agents_own_timer_ended(record: Record) -> None:
+    outcome, sentence = classify(record, NONCE, 80)
+    assert outcome is not SILENT or record.timed_out
+    assert sentence.isprintable()
+    assert len(sentence) < 400
