@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.cluster.artifacts import busybox, containerd, images, programs, roots
+from tests.cluster.artifacts import busybox, ciliumimage, containerd, images, ownimage, programs, roots
 from tests.cluster.artifacts.cache import Artifact
 
 CATALOGUE: Mapping[str, Artifact] = {
@@ -17,6 +17,8 @@ CATALOGUE: Mapping[str, Artifact] = {
         *busybox.ARTIFACTS,
         *images.ARTIFACTS,
         *roots.ARTIFACTS,
+        *ciliumimage.ARTIFACTS,
+        *ownimage.ARTIFACTS,
         *containerd.ARTIFACTS,
     )
 }

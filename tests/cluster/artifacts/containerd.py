@@ -138,4 +138,7 @@ def ctr(socket: Path, *words: str, doing: str) -> str:
     return run(["ctr", "--address", socket, "--namespace", NAMESPACE, *words], doing=doing, remedy=REMEDY)
 
 
-ARTIFACTS = (Artifact("containerd-plain", _build_template, ROOT, PLAIN_IMAGES, code=CODE),)
+ARTIFACTS = (
+    Artifact("containerd-plain", _build_template, ROOT, PLAIN_IMAGES, code=CODE),
+    Artifact("containerd-cilium", _build_template, ROOT, (*PLAIN_IMAGES, "image-cilium"), code=CODE),
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tests.cluster.artifacts import oci
 from tests.cluster.artifacts.cache import Artifact, Job
@@ -79,11 +79,11 @@ def _build_busybox(job: Job, name: str) -> None:
 
 def _libraries(root: Path) -> dict[str, Entry]:
     """Give the shared libraries below a root, where its dynamic programs look for them."""
-    found: dict[str, Entry] = {}
-    for path in sorted(root.glob("lib*/**/*.so*")):
-        name = path.relative_to(root).as_posix()
-        found[name] = Symlink(str(path.readlink())) if path.is_symlink() else File(path, 0o755)
-    return found
+    return {
+        name: entry
+        for name, entry in oci.entries_below(root).items()
+        if name.startswith("lib") and ".so" in PurePosixPath(name).name
+    }
 
 
 ARTIFACTS = (

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import platform
+import stat
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,19 @@ def write_layer(entries: Mapping[str, Entry], out: Path) -> None:
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(placed):
             _add_entry(archive, path, placed[path])
+
+
+def entries_below(root: Path, place: str = "") -> dict[str, Entry]:
+    """Describe a folder's files and links as they would lie below ``place``; they belong to root there."""
+    entries: dict[str, Entry] = {}
+    for path in sorted(root.rglob("*")):
+        name = str(PurePosixPath(place) / path.relative_to(root).as_posix())
+        if path.is_symlink():
+            entries[name] = Symlink(str(path.readlink()))
+        elif path.is_file():
+            # What matters of the rest is decided by the umask of whoever unpacked it.
+            entries[name] = File(path, 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
+    return entries
 
 
 def write_archive(images: Sequence[Image], out: Path) -> None:
