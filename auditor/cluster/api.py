@@ -142,9 +142,13 @@ class KubeApi:
     async def exec(
         self, namespace: str, pod: str, container: str, command: Sequence[str]
     ) -> AsyncIterator[ExecChannel]:
-        """Open a command's streams in a container; raises ApiRefused or ClusterUnreachable where that fails."""
+        """Open a command's stdin and stdout in a container; raises ApiRefused or ClusterUnreachable where that fails.
+
+        stderr is not asked for: some runtimes end the whole connection, with stdout still in it, when a command closes
+        any of its streams.
+        """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "false")]
         method, url, headers = await self._prepared("GET", path, [*query, *(("command", word) for word in command)])
         del method
         session = self._session()

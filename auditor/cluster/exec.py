@@ -11,18 +11,17 @@ from typing import Any
 import aiohttp
 import msgspec
 
-STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
+STDIN, STDOUT, ERROR = 0, 1, 3
 FRAME = 16 * 1024
 NO_EXIT_CODE = -1
 
 
 class ExecChannel:
-    """A running command's stdin, stdout and exit code; stderr is kept, bounded, for messages."""
+    """A running command's stdin, stdout and exit code."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Take an open WebSocket."""
         self._socket = socket
-        self.stderr = b""
         self.exit_code: int | None = None
         """None until the server reports the end; -1 where the report holds no code."""
 
@@ -39,8 +38,6 @@ class ExecChannel:
             channel, data = message.data[0], message.data[1:]
             if channel == STDOUT and data:
                 yield data
-            elif channel == STDERR:
-                self.stderr = (self.stderr + data)[-2000:]
             elif channel == ERROR:
                 self.exit_code = _exit_code(data)
 

@@ -336,8 +336,16 @@ signals() { # how a shell of this image shows a child that a signal ended
     killed=$?
 }
 
+linger() { # the caller leaves first: an exec that ends by itself may lose what was not read yet
+    read -r me _ </proc/self/stat
+    { sleep 3; kill "$me"; } &
+    read -r _ <&8
+    kill $!
+}
+
 probe() {
-    exec 8<&0 9>&1 2>/dev/null </dev/null
+    # fd 6 keeps stderr open: some runtimes end the whole exec when a command closes any of its streams.
+    exec 6>&2 8<&0 9>&1 2>/dev/null </dev/null
     read -r magic batch window count batch_limit extra <&8
     case $batch in '' | *[!A-Za-z0-9._-]*) magic= ;; esac
     : "${batch_limit:=600}"
@@ -356,6 +364,7 @@ probe() {
     total=0
     for made in $(feed | { exec 7<&0; echo | lanes; }); do total=$((total + made)); done
     printf '{"end":%s,"batch":"%s"}\n' "$total" "$batch" >&9
+    linger
 }
 
 case $role in

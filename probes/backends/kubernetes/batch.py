@@ -76,8 +76,7 @@ async def _converse(desk: Desk, source: str, work: bytes, reader: wire.BatchRead
                 reader.feed(data)
                 if reader.footer is not None:
                     return ""
-            said = channel.stderr.decode(errors="replace").strip()[-200:]
-            return f"the exec ended without its footer{': ' + said if said else ''}"
+            return f"the exec ended without its footer, exit code {channel.exit_code}"
     except TimeoutError:
         return f"the exec did not end within {limit:.0f} s"
     except NetauditError as error:
