@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.cluster import lifecycle, provision, state
+from tests.cluster import faults, lifecycle, provision, state
 from tests.cluster.artifacts import ArtifactError
 from tests.cluster.cluster import existing, record_of
 from tests.cluster.errors import ClusterError
@@ -33,18 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="Kubernetes clusters on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start a cluster; the last line printed is its kubeconfig's path")
-    up.add_argument("name")
-    up.add_argument("--engine", choices=("none", "cilium"), default="none")
-    up.add_argument("--nodes", type=int, default=2, metavar="N")
-    up.add_argument("--dual-stack", action="store_true")
-    up.add_argument("--bare-node", action="append", default=[], metavar="NODE", help="plain bridge, no agent")
-    up.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="key of cilium-config")
-    up.add_argument("--set-node", action="append", default=[], metavar=_PER_NODE, help="the same on one node alone")
-    up.add_argument("--server-version", default="", metavar="V")
-    up.add_argument("--node-label", action="append", default=[], metavar=_PER_NODE)
-    up.add_argument("--provider-id", action="append", default=[], metavar="NODE:ID")
-    up.set_defaults(action=_up)
+    _add_up(commands.add_parser("up", help="start a cluster; the last line printed is its kubeconfig's path"))
     down = commands.add_parser("down", help="leave nothing of a cluster")
     down.add_argument("name")
     down.set_defaults(action=_down)
@@ -58,7 +47,30 @@ def _parser() -> argparse.ArgumentParser:
     kubectl.add_argument("name")
     kubectl.add_argument("command", nargs=argparse.REMAINDER)
     kubectl.set_defaults(action=_kubectl)
+    fault = commands.add_parser("fault", help="make something go wrong, or right again")
+    fault.add_argument("name")
+    faults.add_to(fault)
+    fault.set_defaults(action=_fault)
     return parser
+
+
+def _add_up(up: argparse.ArgumentParser) -> None:
+    up.add_argument("name")
+    up.add_argument("--engine", choices=("none", "cilium"), default="none")
+    up.add_argument("--nodes", type=int, default=2, metavar="N")
+    up.add_argument("--dual-stack", action="store_true")
+    up.add_argument("--bare-node", action="append", default=[], metavar="NODE", help="plain bridge, no agent")
+    up.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="key of cilium-config")
+    up.add_argument("--set-node", action="append", default=[], metavar=_PER_NODE, help="the same on one node alone")
+    up.add_argument("--server-version", default="", metavar="V")
+    up.add_argument("--node-label", action="append", default=[], metavar=_PER_NODE)
+    up.add_argument("--provider-id", action="append", default=[], metavar="NODE:ID")
+    up.set_defaults(action=_up)
+
+
+def _fault(options: argparse.Namespace) -> int:
+    options.act(existing(options.name), options)
+    return 0
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.cluster import apiproxy, cgroups, controlplane, dns, net, node, provision, spec, state
+from tests.cluster import apiproxy, cgroups, cilium, controlplane, dns, net, node, provision, spec, state
 from tests.cluster.api import Api, wait_for
 from tests.cluster.errors import ClusterError
 from tests.cluster.machine import Machine, boot, missing_programs, run_detached, tail
@@ -58,7 +58,8 @@ def up(cluster: ClusterSpec, progress: Progress = say) -> Record:
         _control_plane(record)
         progress(f"{time.monotonic() - started:.1f} s: the API server answers")
         _nodes(record)
-        _await_nodes(record)
+        progress(f"{time.monotonic() - started:.1f} s: kubelets run")
+        _await_pods(record)
         record.ready = True
         record.save()
         progress(f"{time.monotonic() - started:.1f} s: {cluster.name} is ready, {len(cluster.nodes)} node(s)")
@@ -143,6 +144,8 @@ def _control_plane(record: Record) -> None:
     _spawn(record, machine, "kube-scheduler", controlplane.scheduler(), env)
     for path, body in (*controlplane.first_objects(cluster), *dns.objects(cluster)):
         api.create(path, body)
+    if cluster.engine is Engine.CILIUM:
+        cilium.install(record)
     record.save()
 
 
@@ -166,8 +169,7 @@ def _door(record: Record) -> None:
 
 def _containerd(record: Record, one: NodeSpec) -> None:
     machine = record.machine(one.name)
-    engine = Engine.NONE if record.spec.bridged(one) else record.spec.engine
-    provision.images(engine, machine.home / "var" / "lib" / "containerd")
+    provision.images(record.spec.engine, machine.home / "var" / "lib" / "containerd")
     _spawn(record, machine, "containerd", node.containerd())
 
 
@@ -180,8 +182,22 @@ def _nodes(record: Record) -> None:
     record.save()
 
 
-def _await_nodes(record: Record) -> None:
+def restart_kubelet(record: Record, name: str) -> None:
+    """Let a node's kubelet read its configuration again; pods go on meanwhile."""
+    kill_all([record.programs[f"{name}/kubelet"]])
+    one = next(one for one in record.spec.nodes if one.name == name)
+    _spawn(
+        record, record.machine(name), "kubelet", node.kubelet(record.spec, one), controlplane.environment(record.spec)
+    )
+    record.save()
+
+
+def _await_pods(record: Record) -> None:
+    """Wait until pods can be created: what the start of a cluster is for."""
     api = Api(record.kubeconfig)
+    if record.spec.engine is Engine.CILIUM:
+        cilium.configure_nodes(record, api)
+        cilium.await_agents(record, api)
     for one in record.spec.nodes:
         _await_node(record, api, one.name)
     account = "/api/v1/namespaces/default/serviceaccounts/default"

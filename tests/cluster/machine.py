@@ -18,6 +18,8 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.processes import Process, in_pid_namespace
 from tests.cluster.rootfs import Root, init_script
 
+_OVERLAYS = ("etc", "usr", "plugins")
+_FOLDERS = ("root", "var/lib", "var/log", "cni", "log", *_OVERLAYS, *(f"{name}-work" for name in _OVERLAYS))
 _JOIN = 'for place in $PLACES; do echo 0 > "$place/cgroup.procs"; done; unset PLACES; '
 # Inside a machine the shell is in its process namespace, so what it leaves behind belongs to the first process there.
 _DETACH = 'log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $!'
@@ -79,7 +81,7 @@ class Machine:
 
 def boot(name: str, root: Root, places: Sequence[Path]) -> Machine:
     """Make the namespaces and the root file system; returns when both stand."""
-    for folder in ("root", "etc", "work", "var/lib", "var/log", "cni", "log"):
+    for folder in _FOLDERS:
         (root.home / folder).mkdir(parents=True, exist_ok=True)
     # Names from outside mean nothing in here, and asking for them would only take time.
     (root.home / "etc" / "resolv.conf").write_text("")

@@ -96,7 +96,6 @@ def kubelet_configuration(max_pods: int) -> dict[str, Any]:
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
-        "localStorageCapacityIsolation": False,
         # The disk is the machine's: nothing is evicted and no image removed because it is filling up.
         "evictionHard": {"nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,

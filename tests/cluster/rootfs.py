@@ -1,6 +1,6 @@
 """The script that turns a fresh set of namespaces into a machine with a root file system of its own.
 
-Pure text. /usr and /etc come from the host (the latter under an overlay), everything else is the machine's own; the old
+Pure text. /usr and /etc come from the host, under overlays; everything else is the machine's own; the old
 root is let go, so no mount of the machine is seen outside and none from outside is kept busy by it.
 """
 
@@ -30,7 +30,7 @@ _SYSCTLS = {
     "vm/panic_on_oom": "0",
 }
 
-_FOLDERS = "usr etc var opt dev proc sys run tmp root mnt home srv old opt/cni opt/kubernetes"
+_FOLDERS = "usr etc var opt dev proc sys run tmp root mnt home srv old opt/cni/bin opt/kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ def init_script(root: Root) -> str:
         "for d in bin sbin lib lib32 lib64; do",
         "  if [ -L /$d ]; then cp -P /$d $R/$d; elif [ -d /$d ]; then mkdir $R/$d; mount --bind /$d $R/$d; fi",
         "done",
-        "mount --bind /usr usr && mount -o remount,bind,ro usr",
-        "mount -t overlay -o lowerdir=/etc,upperdir=$H/etc,workdir=$H/work overlay etc",
+        "mount -t overlay -o lowerdir=/usr,upperdir=$H/usr,workdir=$H/usr-work overlay usr",
+        "mkdir -p usr/lib/modules",  # pods of an engine mount it, and hosts without modules lack it
+        "mount -t overlay -o lowerdir=/etc,upperdir=$H/etc,workdir=$H/etc-work overlay etc",
         "mkdir -p etc/cni/net.d && mount --bind $H/cni etc/cni/net.d",
         "mount --bind $H/var var && mkdir -p var/log/machine && mount --bind $H/log var/log/machine",
         "ln -s /run var/run",
@@ -71,7 +72,7 @@ def init_script(root: Root) -> str:
         *_files(root.files),
         *_own_sysctls(),
         # containerd looks here for network plug-ins, and an engine adds its own
-        "mkdir opt/cni/bin && for p in /usr/lib/cni/*; do ln -s $p opt/cni/bin/; done",
+        "mount -t overlay -o lowerdir=/usr/lib/cni,upperdir=$H/plugins,workdir=$H/plugins-work overlay opt/cni/bin",
         "pivot_root . old && umount -l /old && rmdir /old",
         # last of all: an engine's pods mount with propagation from the node
         "mount --make-rshared /",

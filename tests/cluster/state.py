@@ -19,7 +19,6 @@ from tests.cluster.machine import Machine
 from tests.cluster.processes import Process
 from tests.cluster.spec import CONTROL_PLANE, ClusterSpec, Engine, NodeSpec
 
-
 _DEFAULT_ROOT = "/var/tmp/netaudit-clusters"  # noqa: S108 - root's, and made by root
 
 
