@@ -57,8 +57,14 @@ def _template() -> Template:
         finalize=_harmless,
         loader=PackageLoader("reports"),
     )
+    environment.filters["breakable"] = _breakable
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment.get_template("report.html.j2")
+
+
+def _breakable(text: str) -> Markup:
+    """Let a name of several parts break after its slashes."""
+    return Markup("/<wbr>").join(plain(text).split("/"))
 
 
 def _harmless(value: Any) -> Any:

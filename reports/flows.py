@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.model.flow import Family
+from auditor.model.flow import Family, Verdict
 from auditor.model.report import AuditReport, FlowEntry
 from reports import words
 from reports.heatmap import CONTROL_TITLE, is_control, known_identities, port_label
@@ -87,9 +87,16 @@ def _port(flow: FlowEntry) -> str:
     return label if flow.family == Family.IPV4.value else f"{label} {flow.family}"
 
 
+_WITHOUT_POLICY = {
+    Verdict.ALLOWED.value: "no policy denies it",
+    Verdict.UNDEFINED.value: "the API leaves it open",
+    Verdict.UNKNOWN.value: "not modelled, or not readable",
+}
+
+
 def _decided_by(flow: FlowEntry) -> str:
     if not flow.policies and not flow.denied_by:
-        return "no policy denies it"
+        return _WITHOUT_POLICY.get(flow.verdict, "policies not named")
     policies = ", ".join(sorted(flow.policies)) or "policies not named"
     return f"{policies} ({' and '.join(sorted(flow.denied_by))})" if flow.denied_by else policies
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, StandInEntry, Summary
 from reports import words
 from reports.flows import FlowRow, flow_rows
-from reports.heatmap import NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
+from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
 from reports.untested import Gap, gaps
 from reports.words import Sign, plural
 
@@ -138,8 +138,8 @@ _SURPRISES = frozenset({words.LEAK.key, words.BLOCKAGE.key, words.LATE.key})
 
 
 def percent(share: float) -> str:
-    """Write a share in percent, rounded down, so that 100 % means all."""
-    return f"{int(share * 1000 + 1e-6) / 10:.1f} %".replace(".0 %", " %")
+    """Write a share in percent, rounded down, so that 100% means all."""
+    return f"{int(share * 1000 + 1e-6) / 10:.1f}%".replace(".0%", "%")
 
 
 def is_incomplete(summary: Summary) -> bool:
@@ -246,7 +246,7 @@ def _identities(report: AuditReport) -> tuple[IdentityRow, ...]:
         stand_ins.setdefault("" if stand_in.identity in controls else stand_in.identity, []).append(stand_in)
     rows = [
         IdentityRow(
-            title=identity.title,
+            title=CONTROL_TITLE if is_control(identity) else identity.title,
             labels=", ".join(f"{key}={value}" for key, value in sorted(identity.labels.items()))
             or "none that policies use",
             pods=identity.pods,

@@ -38,9 +38,9 @@ AGREEMENTS: dict[str, Sign] = {
     Agreement.AS_EXPECTED.value: AS_EXPECTED,
 }
 
-SOME_REACHED = Sign("some-reached", "◐", "as expected: some reached", 4)
-REACHED = Sign("reached", "●", "as expected: reached", 5)
-NOT_REACHED = Sign("not-reached", "○", "as expected: not reached", 6)
+SOME_REACHED = Sign("some-reached", "◐", "as expected, some reached", 4)
+REACHED = Sign("reached", "●", "as expected, reached", 5)
+NOT_REACHED = Sign("not-reached", "○", "as expected, not reached", 6)
 NOT_TESTED = Sign("not-tested", "·", "not tested", 7)
 
 CELL_SIGNS: tuple[Sign, ...] = (

@@ -8,6 +8,7 @@
   const at = (id) => document.getElementById(id);
   const signOf = Object.fromEntries([...data.codes].map((code, index) => [code, data.signs[index]]));
   const SHOWN_IN_CELL = 20;
+  const SMALLEST_GLYPH = 8; // pixels
 
   for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
   // Closed details would be missing on paper.
@@ -153,7 +154,7 @@
     const own = data.flows.filter((flow) => flow[1] === source && flow[2] === destination);
     const place = at("cell-flows");
     const head = document.createElement("h3");
-    head.textContent = `${data.axis[source]} to ${data.axis[destination]}: ${own.length} flows`;
+    head.textContent = `Flows of this cell: ${own.length}`;
     const cards = document.createElement("table");
     cards.className = "flows cards";
     const labels = [...at("flow-table")?.tHead.rows[0].cells ?? []].map((heading) => heading.textContent);
@@ -194,50 +195,52 @@
   function canvasView(canvas) {
     const edge = Math.max(size > 500 ? 2 : 5, Math.min(16, Math.floor(canvas.parentElement.clientWidth / size)));
     const scale = devicePixelRatio || 1;
+    const layer = document.createElement("canvas");
     let cells = "";
     let cursor = 0;
-    canvas.width = canvas.height = size * edge * scale;
+    canvas.width = canvas.height = layer.width = layer.height = size * edge * scale;
     canvas.style.width = canvas.style.height = `${size * edge}px`;
     const pen = canvas.getContext("2d");
 
-    const pixels = document.createElement("canvas");
-    pixels.width = pixels.height = size;
-
-    // Every cell anew, for other results or another theme; a move of the cursor only needs `draw`.
+    // Every cell anew, for other results or another theme.
     const repaint = () => {
-      const small = pixels.getContext("2d");
-      const image = small.createImageData(size, size);
-      const { ground } = paints();
-      for (let cell = 0; cell < cells.length; cell += 1) image.data.set(ground[cells[cell]], cell * 4);
-      small.putImageData(image, 0, 0);
+      const paint = paints();
+      const brush = layer.getContext("2d");
+      brush.setTransform(scale, 0, 0, scale, 0, 0);
+      brush.imageSmoothingEnabled = false;
+      brush.drawImage(pixels(paint.ground), 0, 0, size * edge, size * edge);
+      if (edge >= SMALLEST_GLYPH) glyphs(brush, paint.ink);
+      brush.fillStyle = paint.line;
+      for (const start of data.groups) {
+        brush.fillRect(start * edge - 0.5, 0, 1, size * edge);
+        brush.fillRect(0, start * edge - 0.5, size * edge, 1);
+      }
       draw();
     };
-    const draw = () => {
-      const paint = paints();
-      pen.setTransform(scale, 0, 0, scale, 0, 0);
-      pen.imageSmoothingEnabled = false;
-      pen.drawImage(pixels, 0, 0, size * edge, size * edge);
-      if (edge >= 8) glyphs(paint);
-      lines(paint);
+    const pixels = (ground) => {
+      const small = document.createElement("canvas");
+      small.width = small.height = size;
+      const image = small.getContext("2d").createImageData(size, size);
+      for (let cell = 0; cell < cells.length; cell += 1) image.data.set(ground[cells[cell]], cell * 4);
+      small.getContext("2d").putImageData(image, 0, 0);
+      return small;
     };
-    const glyphs = (paint) => {
-      pen.font = `bold ${edge - 2}px sans-serif`;
-      pen.textAlign = "center";
-      pen.textBaseline = "middle";
+    const glyphs = (brush, ink) => {
+      brush.font = `bold ${edge - 2}px sans-serif`;
+      brush.textAlign = "center";
+      brush.textBaseline = "middle";
       for (let cell = 0; cell < cells.length; cell += 1) {
-        if (!(cells[cell] in paint.ink)) continue;
-        pen.fillStyle = paint.ink[cells[cell]];
-        pen.fillText(signOf[cells[cell]].glyph, (cell % size + 0.5) * edge, (Math.floor(cell / size) + 0.55) * edge);
+        brush.fillStyle = ink[cells[cell]];
+        brush.fillText(signOf[cells[cell]].glyph, (cell % size + 0.5) * edge, (Math.floor(cell / size) + 0.55) * edge);
       }
     };
-    const lines = (paint) => {
-      pen.fillStyle = paint.line;
-      for (const start of data.groups) {
-        pen.fillRect(start * edge - 0.5, 0, 1, size * edge);
-        pen.fillRect(0, start * edge - 0.5, size * edge, 1);
-      }
-      pen.strokeStyle = paint.focus;
-      pen.lineWidth = 2;
+    // The same cells with the cursor elsewhere.
+    const draw = () => {
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.drawImage(layer, 0, 0);
+      pen.setTransform(scale, 0, 0, scale, 0, 0);
+      pen.strokeStyle = paints().focus;
+      pen.lineWidth = 3;
       pen.strokeRect(cursor % size * edge - 1, Math.floor(cursor / size) * edge - 1, edge + 2, edge + 2);
     };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
@@ -259,18 +262,18 @@
     };
   }
 
-  // Colours of the page's present theme: grounds as pixels, inks for the signs that need a reader.
+  // Colours of the page's present theme: grounds as pixels, inks for the glyphs on them.
   function paints() {
     const style = getComputedStyle(document.documentElement);
     const named = (name) => style.getPropertyValue(`--${name}`).trim();
-    const probe = document.createElement("canvas").getContext("2d");
+    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const pixel = (name) => {
       probe.fillStyle = named(name);
       probe.fillRect(0, 0, 1, 1);
       return probe.getImageData(0, 0, 1, 1).data;
     };
-    const grounds = { L: "leak", B: "blockage", I: "doubt", T: "late", S: "mixed", R: "reached", N: "surface", ".": "empty" };
-    const inks = { L: "on-leak", B: "on-blockage", I: "on-doubt", T: "on-doubt" };
+    const grounds = { L: "leak", B: "blockage", I: "doubt", T: "late-soft", S: "mixed", R: "reached", N: "surface", ".": "empty" };
+    const inks = { L: "on-leak", B: "on-blockage", I: "on-doubt", T: "late", S: "expected", R: "expected", N: "expected", ".": "muted" };
     const each = (names, look) => Object.fromEntries(Object.entries(names).map(([code, name]) => [code, look(name)]));
     return { ground: each(grounds, pixel), ink: each(inks, named), line: named("muted"), focus: named("focus") };
   }
