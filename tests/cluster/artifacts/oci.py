@@ -77,7 +77,7 @@ def write_layer(entries: Mapping[str, Entry], out: Path) -> None:
             above = placed.setdefault(str(parent), Directory())
             if not isinstance(above, Directory):
                 raise _bad_layer(f"{path!r} lies below {str(parent)!r}, which is no folder", "move one of the two")
-    del placed["."]
+    placed.pop(".", None)
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(placed):
             _add_entry(archive, path, placed[path])
