@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.cluster.artifacts import store
+from tests.cluster.artifacts import programs, store
 from tests.cluster.artifacts.catalogue import CATALOGUE
 from tests.cluster.artifacts.errors import ArtifactError
-from tests.cluster.artifacts.packages import install_packages
+from tests.cluster.artifacts.packages import go_version, install_packages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "list":
                 _list()
             case "install-packages":
-                installed = install_packages()
-                print(f"installed: {' '.join(installed)}" if installed else "nothing is missing")
+                _install()
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -42,6 +41,15 @@ def _build(names: Sequence[str]) -> None:
         state = "built" if cache.find(name) is None else "cached"
         cache.ensure(name)
         print(f"{name:24} {state:6} {time.monotonic() - started:7.1f} s", flush=True)
+
+
+def _install() -> None:
+    installed = install_packages()
+    print(f"installed: {' '.join(installed)}" if installed else "no Debian package is missing")
+    cache = store()
+    # Debian 12 has no Go that is new enough, so it cannot be installed here; without need for it, it is not missed.
+    if any(cache.find(artifact.name) is None for artifact in programs.ARTIFACTS):
+        print(f"Go: {go_version()}")
 
 
 def _list() -> None:

@@ -1,4 +1,4 @@
-"""The Debian packages that the builds and the cluster need, and installing them.
+"""The Debian packages that the builds and the cluster need, installing them, and whether Go is new enough.
 
 What goes into the images is not listed here: images are made of packages that this machine need not have.
 """
@@ -6,11 +6,16 @@ What goes into the images is not listed here: images are made of packages that t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 
-from tests.cluster.artifacts.commands import run
+from tests.cluster.artifacts.commands import require, run
 from tests.cluster.artifacts.errors import ArtifactError
+from tests.cluster.artifacts.programs import GO_REMEDY, SOURCES
+
+OLDEST_GO = 21
+"""Go 1.N: before that it neither asks for a newer one nor fetches it, but fails on sources it does not understand."""
 
 BUILD = ("dpkg-dev", "gcc", "libc6-dev", "linux-libc-dev", "make", "mmdebstrap", "musl-tools")
 CLUSTER = (
@@ -70,3 +75,14 @@ def install_packages() -> list[str]:
         env=environment,
     )
     return missing
+
+
+def go_version() -> str:
+    """Tell which Go will compile, or what is wrong with the one that is there."""
+    go = require("go", GO_REMEDY)
+    # Asked beside a pinned module, a Go that is too old for it says so, or fetches one that is not.
+    version = run([go, "env", "GOVERSION"], doing="use this Go", remedy=GO_REMEDY, cwd=SOURCES / "kube").strip()
+    found = re.search(r"^go1\.(\d+).*$", version, re.MULTILINE)
+    if found is None or int(found[1]) < OLDEST_GO:
+        raise ArtifactError("cannot use this Go", f"it is {version or 'of no known version'}", GO_REMEDY)
+    return found[0]
