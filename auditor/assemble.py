@@ -46,7 +46,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
         limits=list(LIMITS),
         warnings=sorted({*snapshot.warnings, *plan.notes}),
-        leftovers=sorted({*material.leftovers, *_kept(material)}),
+        leftovers=sorted(material.leftovers),
     )
 
 
@@ -65,6 +65,10 @@ LIMITS = (
     ),
     "A node is proven where a denied flow was measured with its pod there; other nodes are not.",
     "Only new connections were tried, at the time of this run.",
+    (
+        "The cluster keeps Events about the probe pods until they expire (an hour by default), and some engines keep "
+        "the identities that they made for them until their own clean-up."
+    ),
 )
 
 
@@ -80,13 +84,6 @@ def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:
                 Skip(f"namespace {namespace} ({count} pods)", "system namespaces are off unless they are named")
             )
     return skips
-
-
-def _kept(material: Material) -> list[str]:
-    """What stays in the cluster for a while and cannot be removed by us."""
-    if not material.placement:
-        return []
-    return ["Events about probe pods, until the API server lets them expire (one hour by default)"]
 
 
 def _identities(material: Material) -> list[doc.IdentityEntry]:

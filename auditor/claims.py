@@ -1,7 +1,9 @@
 """What judged flows prove of policies and of nodes.
 
-Pure.  A direction is proven by a flow that it alone denies; a flow that both ends deny proves neither.  A flow that got
-through although a direction denies it speaks against that direction, alone or not.
+Pure.  A direction is proven by a flow that it alone denies while no policy isolates the other end; a flow that both
+ends deny proves neither.  A flow that got through although a direction denies it speaks against that direction, alone
+or not.  Where several policies isolate the same pods, a denial is the work of any of them: one of them is proven only if it is
+alone somewhere, or if a flow got through that no other policy's rules allow.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from auditor.model.finding import Agreement, Claim, Judgement, Proof
-from auditor.model.flow import Direction, DirectionDecision, PolicyRef
+from auditor.model.flow import Direction, DirectionDecision, PolicyRef, Verdict
 from auditor.policy.networkpolicy import selects
 from auditor.predict import Model
 from auditor.rounds import Placement, running
@@ -25,7 +27,7 @@ def policy_claims(judgements: Sequence[Judgement], model: Model, placement: Plac
         stood_for = any(selects(policy, pod) for pod in stand_ins)
         for direction in sorted(policy.isolates, key=lambda item: item.value):
             if stood_for:
-                claims.append(_claim(policy.ref, direction, _about_policy(judgements, policy.ref, direction)))
+                claims.append(_policy_claim(policy.ref, direction, judgements))
             else:
                 reason = "it selects none of the pods that were stood for"
                 claims.append(Claim(policy.ref, direction, Proof.NOT_APPLICABLE, reason))
@@ -47,7 +49,12 @@ def node_claims(judgements: Sequence[Judgement], placement: Placement) -> tuple[
                 if _enforcing_key(judgement, direction) in here
                 and here[_enforcing_key(judgement, direction)].pod.node == node
             ]
-            claims.append(_claim(node, direction, _denied_by(about, direction)))
+            denied = _denied_by(about, direction)
+            if denied:
+                claims.append(_claim(node, direction, denied))
+            else:
+                reason = f"no flow was tried that a policy denies for {direction.value} there"
+                claims.append(Claim(node, direction, Proof.NOT_APPLICABLE, reason))
     return tuple(claims)
 
 
@@ -59,6 +66,25 @@ def enforcing_node(judgement: Judgement, direction: Direction, placement: Placem
 
 def _enforcing_key(judgement: Judgement, direction: Direction) -> str:
     return judgement.flow.source if direction is Direction.EGRESS else judgement.flow.destination
+
+
+def _policy_claim(ref: PolicyRef, direction: Direction, judgements: Sequence[Judgement]) -> Claim:
+    about = _about_policy(judgements, ref, direction)
+    claim = _claim(ref, direction, about)
+    if claim.proof is not Proof.PROVEN:
+        return claim
+    alone = [item for item in about if _end(item, direction).isolating == (ref,) and item.flow.id in claim.flows]
+    if alone or any(_only_this_allows(item, ref, direction) for item in judgements):
+        return claim
+    others = sorted({str(other) for item in about for other in _end(item, direction).isolating if other != ref})
+    reason = f"the pods that it selects are isolated by other policies too: {', '.join(others)}"
+    return Claim(ref, direction, Proof.NOT_PROVEN, reason)
+
+
+def _only_this_allows(judgement: Judgement, ref: PolicyRef, direction: Direction) -> bool:
+    allowing = _end(judgement, direction).allowing
+    held = judgement.flow.predicted.verdict is Verdict.ALLOWED and judgement.agreement in SHOWN
+    return held and bool(allowing) and all(rule.startswith(f"{ref}.{direction.value.lower()}[") for rule in allowing)
 
 
 def _about_policy(judgements: Iterable[Judgement], ref: PolicyRef, direction: Direction) -> list[Judgement]:
@@ -76,7 +102,8 @@ def _end(judgement: Judgement, direction: Direction) -> DirectionDecision:
 
 def _claim(subject: PolicyRef | str, direction: Direction, denied: Sequence[Judgement]) -> Claim:
     leaks = _ids(item for item in denied if item.agreement is Agreement.LEAK)
-    alone = [item for item in denied if item.flow.predicted.deniers == (direction,)]
+    other = Direction.INGRESS if direction is Direction.EGRESS else Direction.EGRESS
+    alone = [item for item in denied if not _end(item, other).isolating]
     shown = _ids(item for item in alone if item.agreement in SHOWN)
     if leaks:
         reason = f"{len(leaks)} of {len(denied)} flows that it denies got through"
@@ -86,7 +113,7 @@ def _claim(subject: PolicyRef | str, direction: Direction, denied: Sequence[Judg
     if alone:
         return Claim(subject, direction, Proof.NOT_PROVEN, "every flow that it alone denies was inconclusive")
     if denied:
-        reason = "each of the flows that it denies is denied at the other end too"
+        reason = "policies isolate the other end of each flow that it denies, so the denial may be theirs"
         return Claim(subject, direction, Proof.NOT_PROVEN, reason)
     return Claim(subject, direction, Proof.NOT_PROVEN, "it denies none of the flows that were tried")
 

@@ -15,7 +15,7 @@ from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Family, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
 from auditor.predict import Model
-from auditor.rounds import Placement, running, twin_of
+from auditor.rounds import CLOSING, Placement, running, twin_of
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
 Path = tuple[str, str, Family, int]
@@ -29,8 +29,11 @@ class Evidence:
         self.placement = placement
         self.here = running(placement)
         self._by_path: dict[Path, list[Observation]] = defaultdict(list)
+        self.is_over = False
+        """Whether the closing round was carried out: until then surprises may still settle."""
         for seen in sorted(observations, key=lambda item: item.round):
             probe = seen.probe
+            self.is_over |= seen.round >= CLOSING
             self._by_path[probe.source, probe.destination, probe.family, probe.port].append(seen)
 
     def of(self, flow: PlannedFlow) -> Sequence[Observation]:
@@ -147,6 +150,9 @@ def strongest(seen: Observation) -> Outcome:
 
 def _judge_denied(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
     last, outcome = seen[-1], strongest(seen[-1])
+    if outcome is Outcome.REACHED and not evidence.is_over:
+        reason = "got through, but the run ended before the settle time was over"
+        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, reason, seen)
     if outcome is Outcome.REACHED:
         # The nonce is proof enough: only the intended listener knows it.
         return Judgement(flow, Agreement.LEAK, outcome, _leak_reason(seen), seen)

@@ -66,6 +66,8 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) 
     skipped: list[Skip] = []
     seats = _first_seats(snapshot, matrix.identities, usable, skipped)
     seats += _more_seats(seats, usable)
+    # What was asked for comes first when there is not room for all.
+    seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, skipped)
     clones = tuple(_clone(seat, f"i{number}") for number, seat in enumerate(seats))
     controls = _controls(sorted({seat.node for seat in seats}))

@@ -174,7 +174,7 @@ class _Relevance:
 
     def named_ports(self, pod: Pod) -> tuple[ContainerPort, ...]:
         """The pod's container ports whose names policies use, sorted."""
-        return tuple(sorted(port for port in pod.ports if port.name in self.port_names))
+        return tuple(port for port in pod.ports if port.name in self.port_names)
 
     def labels(self, pod: Pod) -> tuple[tuple[str, str], ...]:
         """The labels that some selector can see; all others make no difference."""

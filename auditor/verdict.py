@@ -6,11 +6,11 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.model.cluster import Snapshot
-from auditor.model.finding import Agreement, Comparison, Finding, Proof
+from auditor.model.finding import Agreement, Comparison, Finding, Judgement, Proof
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
@@ -71,8 +71,10 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     if not judgements:
         reasons = sorted({f"{skip.what}: {skip.reason}" for skip in plan.skipped})
         gaps.append(f"nothing was tested ({'; '.join(reasons) or 'no flow to test'})")
-    elif (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
+    elif open_ones == len(judgements) or (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
         gaps.append(f"{open_ones} of {len(judgements)} flows could not be judged")
+    else:
+        gaps += _denial_gap(judgements, options)
     dead = sorted(key for key, item in material.placement.items() if isinstance(item, NotPlaced))
     if dead:
         gaps.append(f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run")
@@ -86,6 +88,15 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     if material.snapshot.unreadable:
         gaps.append(f"not readable: {', '.join(sorted(material.snapshot.unreadable))}")
     return tuple(gaps)
+
+
+def _denial_gap(judgements: Sequence[Judgement], options: Options) -> list[str]:
+    """Many allowed flows must not hide that the denials, which the audit is about, were not judged."""
+    denied = [item for item in judgements if item.flow.predicted.verdict is Verdict.DENIED]
+    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in denied)
+    if denied and (len(denied) - open_ones) / len(denied) < options.min_coverage:
+        return [f"{open_ones} of {len(denied)} flows that policies deny could not be judged"]
+    return []
 
 
 def _shown(comparison: Comparison) -> list[int]:

@@ -26,13 +26,17 @@ def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
     namespace, labels = identity.namespace, dict(identity.labels)
     for resource in sorted(snapshot.unreadable & WATCHERS):
         yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
+    for resource, where in sorted(snapshot.unreadable_in):
+        if where == namespace and resource in WATCHERS | {"pods"}:
+            yield f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
     yield from _namespace_hazards(snapshot, namespace)
     for service in snapshot.services:
         if service.namespace == namespace and service.publishes_not_ready and _matches(service.selector, labels):
             yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a never-ready pod"
     yield from _autoscaler_hazards(snapshot, namespace, labels)
     for pod in snapshot.pods:
-        if pod.namespace == namespace and any(selector.matches(labels) for selector in pod.repelled_by):
+        near = pod.namespace == namespace
+        if any((near or term.everywhere) and term.selector.matches(labels) for term in pod.repelled_by):
             workload = pod.owner or pod.name
             yield f"the scheduler counts pods with these labels when it places {workload} (anti-affinity or spread)"
 

@@ -44,10 +44,11 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
     """
     configuration = Configuration()
     try:
-        await kube_config.load_kube_config(
+        loader = await kube_config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
-        return KubeApi(configuration, rate=rate, version=version, context=context or "")
+        named = str((loader.current_context or {}).get("name", ""))
+        return KubeApi(configuration, rate=rate, version=version, context=named)
     except ConfigException as error:
         fault = error
     except (OSError, ValueError, TypeError, AttributeError) as error:

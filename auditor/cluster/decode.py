@@ -21,12 +21,14 @@ from auditor.model.cluster import (
     Node,
     Owner,
     Pod,
+    Repulsion,
     Service,
     Snapshot,
     Workload,
+    port_order,
 )
 from auditor.model.flow import Protocol
-from auditor.model.labels import LabelSelector, equals
+from auditor.model.labels import equals
 from auditor.model.policy import NetworkPolicy
 from auditor.ports import RawSnapshot
 
@@ -46,6 +48,8 @@ class _Collector:
         self.raw = raw
         self.warnings: list[str] = []
         self.blind: list[BlindSpot] = []
+        self.lost: set[tuple[str, str]] = set()
+        """Resource and namespace of each object that could not be read."""
 
     def each(self, resource: str, decode_one: Callable[[Raw], T], *, decides: bool = False) -> list[T]:
         """Decode every object of a resource; `decides` marks those whose loss makes verdicts unknown."""
@@ -56,8 +60,9 @@ class _Collector:
             except (FieldError, AttributeError, TypeError, ValueError) as error:
                 name = fields.name_of(item)
                 self.warnings.append(f"{resource} {name} cannot be read: {error}")
+                namespace = name.partition("/")[0] if "/" in name else None
+                self.lost.add((resource, namespace or ""))
                 if decides:
-                    namespace = name.partition("/")[0] if "/" in name else None
                     self.blind.append(BlindSpot(namespace, f"NetworkPolicy {name} cannot be read: {error}"))
         if resource in self.raw.unreadable:
             self.warnings.append(f"{resource} could not be listed: {self.raw.unreadable[resource]}")
@@ -88,6 +93,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
         ),
         blind_spots=_sorted(set(blind), lambda item: (item.namespace or "", item.reason)),
         unreadable=frozenset(raw.unreadable),
+        unreadable_in=frozenset(collector.lost),
         warnings=tuple(sorted(collector.warnings)),
         cluster_uid=_cluster_uid(raw),
         server_version=raw.server_version,
@@ -158,7 +164,7 @@ def decode_pod(raw: Raw) -> Pod:
         labels=labels,
         node=fields.text(spec, "nodeName"),
         addresses=_addresses(status),
-        ports=tuple(sorted(_container_ports(spec))),
+        ports=tuple(sorted(_container_ports(spec), key=port_order)),
         owner=_owner(metadata, labels),
         phase=fields.text(status, "phase", "Pending"),
         host_network=fields.flag(spec, "hostNetwork"),
@@ -195,15 +201,16 @@ def _owner(metadata: Raw, labels: Mapping[str, str]) -> Owner | None:
     return Owner(kind, name)
 
 
-def _repelled_by(spec: Raw) -> Iterable[LabelSelector]:
+def _repelled_by(spec: Raw) -> Iterable[Repulsion]:
     anti = fields.mapping(fields.mapping(spec, "affinity"), "podAntiAffinity")
     for term in fields.objects(anti, "requiredDuringSchedulingIgnoredDuringExecution"):
         if term.get("labelSelector") is not None:
-            yield decode_selector(fields.mapping(term, "labelSelector"))
+            elsewhere = bool(term.get("namespaces")) or term.get("namespaceSelector") is not None
+            yield Repulsion(decode_selector(fields.mapping(term, "labelSelector")), elsewhere)
     for constraint in fields.objects(spec, "topologySpreadConstraints"):
         hard = fields.text(constraint, "whenUnsatisfiable") == "DoNotSchedule"
         if hard and constraint.get("labelSelector") is not None:
-            yield decode_selector(fields.mapping(constraint, "labelSelector"))
+            yield Repulsion(decode_selector(fields.mapping(constraint, "labelSelector")))
 
 
 def decode_service(raw: Raw) -> Service:

@@ -121,13 +121,14 @@ def evidence_of(case: Case, judgements: Sequence[Judgement]) -> tuple[str, ...]:
 def shape_of(case: Case) -> Shape:
     """Find the smallest part of the cluster that explains the leaks: everywhere, or single nodes."""
     leaks = case.of(Agreement.LEAK)
-    held = [item for item in case.of(Agreement.AS_EXPECTED) if item.flow.predicted.deniers]
+    right = [*case.of(Agreement.AS_EXPECTED), *case.of(Agreement.LATE)]
+    held = [item for item in right if item.flow.predicted.deniers]
     if leaks and not held:
         return Shape(everywhere=True, nodes=(), support=len(leaks))
     guilty = set.intersection(*[_enforcers(case, item) for item in leaks]) if leaks else set()
     every = {node for item in leaks for node in _enforcers(case, item)}
     holding = {node for item in held if len(_enforcers(case, item)) == 1 for node in _enforcers(case, item)}
-    nodes = tuple(sorted(guilty or every - holding))
+    nodes = tuple(sorted((guilty or every) - holding))
     explained = [item for item in leaks if _enforcers(case, item) <= set(nodes)]
     return Shape(everywhere=False, nodes=nodes if len(explained) == len(leaks) else (), support=len(explained))
 

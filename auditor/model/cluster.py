@@ -20,13 +20,27 @@ class Namespace:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class ContainerPort:
     """A port that a container declares; `name` may be empty."""
 
     name: str
     number: int
-    protocol: Protocol = field(default=Protocol.TCP, compare=False)
+    protocol: Protocol = Protocol.TCP
+
+
+def port_order(port: ContainerPort) -> tuple[str, int, str]:
+    """The key by which container ports are sorted."""
+    return port.name, port.number, port.protocol.value
+
+
+@dataclass(frozen=True, slots=True)
+class Repulsion:
+    """A term by which the scheduler counts pods when it places another: required anti-affinity, or a hard spread."""
+
+    selector: LabelSelector
+    everywhere: bool = False
+    """Whether the term names namespaces of its own, so that pods of any namespace may count."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,8 +71,8 @@ class Pod:
     host_network: bool = False
     terminating: bool = False
     uid: str = ""
-    repelled_by: tuple[LabelSelector, ...] = ()
-    """Selectors of required anti-affinity and of topology spread: a stand-in must match none of them."""
+    repelled_by: tuple[Repulsion, ...] = ()
+    """What may keep this pod, or its successor, from being scheduled: a stand-in must match none of it."""
 
     def address(self, family: Family) -> str | None:
         """The pod's first address of a family."""
@@ -73,7 +87,7 @@ class Pod:
     @property
     def talks(self) -> bool:
         """Whether policies apply to this pod now: own address, not finished, not on the host's network."""
-        return bool(self.addresses) and self.phase in {"Running", "Pending", "Unknown"} and not self.host_network
+        return bool(self.addresses) and self.phase not in {"Succeeded", "Failed"} and not self.host_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,8 @@ class Snapshot:
     blind_spots: tuple[BlindSpot, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """Resources that could not be listed."""
+    unreadable_in: frozenset[tuple[str, str]] = frozenset()
+    """Resources and namespaces of single objects that could not be read."""
     warnings: tuple[str, ...] = ()
     cluster_uid: str = ""
     """UID of the namespace kube-system, the usual stand-in for a cluster's identity."""
