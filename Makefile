@@ -85,14 +85,17 @@ cluster-down: setup ## take the test cluster NAME down
 	@$(py) -m tests.cluster down $(NAME)
 
 .PHONY: demo
-demo: cluster-needs ## audit an example on a test cluster of two nodes, with a report to open
-	@$(py) -m tests.demo
+demo: cluster-packages ## audit the guides' examples on a test cluster of two nodes: ENGINE=none|cilium
+	@$(py) -m tests.demo --engine $(if $(filter command line,$(origin ENGINE)),$(ENGINE),none)
 
 .PHONY: cluster-needs
-cluster-needs: setup
+cluster-needs: cluster-packages
+	@$(py) -m tests.cluster.artifacts build
+
+.PHONY: cluster-packages
+cluster-packages: setup
 	@.ci/root 'start a cluster'
 	@$(py) -m tests.cluster.artifacts install-packages
-	@$(py) -m tests.cluster.artifacts build
 
 # Now and then.
 
