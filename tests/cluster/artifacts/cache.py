@@ -24,8 +24,8 @@ from pathlib import Path
 from tests.cluster.artifacts.errors import ArtifactError
 
 KEY_LENGTH = 20
-KEPT = 3
-KEPT_SECONDS = 24 * 3600.0
+KEPT = 2
+KEPT_SECONDS = 6 * 3600.0
 """Older builds of an artifact stay while they are among the newest few or were used within this time."""
 
 IGNORED = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})

@@ -34,6 +34,8 @@ PLAIN_IMAGES = (
     "image-netshoot",
     "image-nginx",
     "image-postgres",
+    # The layers below netaudit's own image, which changes too often to be here itself.
+    "image-netaudit-base",
 )
 CONFIGURATION = """\
 version = 2

@@ -32,6 +32,7 @@ NOBODY = "65532:65532"
 TAGS = ("netaudit.test/netaudit:1", "docker.io/netaudit/netaudit:latest")
 COMMAND = b'#!/bin/sh\nexec python3 -m auditor "$@"\n'
 
+BASE = ("root-python", "python-packages")
 CODE = (Path(__file__), Path(images.__file__), Path(oci.__file__))
 
 
@@ -70,13 +71,22 @@ def _build_image(job: Job) -> None:
     oci.write_layer(entries, layer)
     image = Image(
         TAGS,
-        (job.needed["root-python"], job.needed["python-packages"], layer),
+        (*_base_layers(job), layer),
         entrypoint=("netaudit",),
         environment={"PATH": DEFAULT_PATH, "PYTHONPATH": f"/{HOME}:/{PACKAGES}", "PYTHONDONTWRITEBYTECODE": "1"},
         user=NOBODY,
     )
     write_images(job, [image])
     layer.unlink()
+
+
+def _build_base(job: Job) -> None:
+    """Make an image of the layers that seldom change: where it is unpacked already, importing netaudit is quick."""
+    write_images(job, [Image(("netaudit.test/netaudit-base:1",), _base_layers(job))])
+
+
+def _base_layers(job: Job) -> tuple[Path, ...]:
+    return tuple(job.needed[name] for name in BASE)
 
 
 def _without_caches(entries: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -86,11 +96,12 @@ def _without_caches(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 ARTIFACTS = (
     root_artifact("root-python", ("ca-certificates", "python3")),
     Artifact("python-packages", _install_packages, "layer.tar", parameters=(PYTHON,), files=(LOCK,), code=CODE),
+    Artifact("image-netaudit-base", _build_base, ARCHIVE, BASE, code=CODE),
     Artifact(
         "image-netaudit",
         _build_image,
         ARCHIVE,
-        ("root-python", "python-packages"),
+        BASE,
         files=tuple(CHECKOUT / package for package in SHIPPED),
         code=CODE,
     ),
