@@ -7,10 +7,11 @@ that no verdict is guessed.  The same decoder serves live clusters, saved snapsh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from auditor.cluster import fields
-from auditor.cluster.decode_policy import decode_network_policy, decode_selector
+from auditor.cluster.decode_policy import LAST_PORT, decode_network_policy, decode_selector
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.resources import FOREIGN_POLICIES, ForeignPolicy
 from auditor.model.cluster import (
@@ -33,6 +34,7 @@ from auditor.model.policy import NetworkPolicy
 from auditor.ports import RawSnapshot
 
 T = TypeVar("T")
+LONGEST_REASON = 300
 WORKLOAD_KINDS = {
     "deployments": "Deployment",
     "statefulsets": "StatefulSet",
@@ -51,29 +53,36 @@ class _Collector:
         self.lost: set[tuple[str, str]] = set()
         """Resource and namespace of each object that could not be read."""
 
-    def each(self, resource: str, decode_one: Callable[[Raw], T], *, decides: bool = False) -> list[T]:
-        """Decode every object of a resource; `decides` marks those whose loss makes verdicts unknown."""
+    def each(self, resource: str, decode_one: Callable[[Raw], T]) -> list[T]:
+        """Decode every object of a resource; what cannot be read is a warning, and a blind spot where it decides."""
         found: list[T] = []
-        for item in self.raw.objects.get(resource, ()):
+        for item in self.raw.objects.get(resource) or ():
             try:
-                found.append(decode_one(item))
+                found.append(decode_one(fields.an_object(item)))
             except (FieldError, AttributeError, TypeError, ValueError) as error:
-                name = fields.name_of(item)
-                self.warnings.append(f"{resource} {name} cannot be read: {error}")
-                namespace = name.partition("/")[0] if "/" in name else None
-                self.lost.add((resource, namespace or ""))
-                if decides:
-                    self.blind.append(BlindSpot(namespace, f"NetworkPolicy {name} cannot be read: {error}"))
+                self._lose(resource, item, str(error)[:LONGEST_REASON])
         if resource in self.raw.unreadable:
             self.warnings.append(f"{resource} could not be listed: {self.raw.unreadable[resource]}")
         return found
+
+    def _lose(self, resource: str, item: object, reason: str) -> None:
+        self.warnings.append(f"{resource} {fields.name_of(item)} cannot be read: {reason}")
+        self.lost.add((resource, fields.home_of(item) or ""))
+        if resource == "networkpolicies":
+            self.blind.append(
+                BlindSpot(fields.home_of(item), f"NetworkPolicy {fields.name_of(item)} cannot be read: {reason}")
+            )
+        if resource == "namespaces":
+            # Its labels may let other namespaces' policies match its pods, and nobody can tell which.
+            where = fields.own_name_of(item)
+            self.blind.append(BlindSpot(where, f"Namespace {fields.name_of(item)} cannot be read: {reason}"))
 
 
 def decode(raw: RawSnapshot) -> Snapshot:
     """Turn what a source collected into a Snapshot, sorted by namespace and name."""
     collector = _Collector(raw)
     namespaces = collector.each("namespaces", decode_namespace)
-    policies = collector.each("networkpolicies", decode_network_policy, decides=True)
+    policies = collector.each("networkpolicies", decode_network_policy)
     pods = collector.each("pods", decode_pod)
     workloads = [
         workload
@@ -109,10 +118,11 @@ def _policy_key(policy: NetworkPolicy) -> tuple[str, str]:
 
 
 def _cluster_uid(raw: RawSnapshot) -> str:
-    for item in raw.objects.get("namespaces", ()):
-        metadata = item.get("metadata") or {}
-        if metadata.get("name") == "kube-system":
-            return str(metadata.get("uid", ""))
+    items: Iterable[object] = raw.objects.get("namespaces") or ()
+    for item in items:
+        metadata = item.get("metadata") if isinstance(item, Mapping) else None
+        if isinstance(metadata, Mapping) and metadata.get("name") == "kube-system":
+            return str(metadata.get("uid") or "")
     return ""
 
 
@@ -128,14 +138,13 @@ def _foreign(raw: RawSnapshot) -> list[BlindSpot]:
     return [
         _foreign_blind_spot(kind, item)
         for resource, kind in FOREIGN_POLICIES.items()
-        for item in raw.objects.get(resource, ())
+        for item in raw.objects.get(resource) or ()
     ]
 
 
-def _foreign_blind_spot(kind: ForeignPolicy, item: Raw) -> BlindSpot:
-    name = fields.name_of(item)
-    namespace = name.partition("/")[0] if kind.namespaced and "/" in name else None
-    return BlindSpot(namespace, f"{kind.kind} {name} is not modelled")
+def _foreign_blind_spot(kind: ForeignPolicy, item: object) -> BlindSpot:
+    namespace = fields.home_of(item) if kind.namespaced else None
+    return BlindSpot(namespace, f"{kind.kind} {fields.name_of(item)} is not modelled")
 
 
 def decode_namespace(raw: Raw) -> Namespace:
@@ -176,7 +185,13 @@ def decode_pod(raw: Raw) -> Pod:
 
 def _addresses(status: Raw) -> tuple[str, ...]:
     listed = [fields.text(item, "ip") for item in fields.objects(status, "podIPs")]
-    return tuple(text for text in (listed or [fields.text(status, "podIP")]) if text)
+    found = tuple(text for text in (listed or [fields.text(status, "podIP")]) if text)
+    for text in found:
+        try:
+            ip_address(text)
+        except ValueError as error:
+            raise FieldError(f"podIPs: not an address: {text!r}") from error
+    return found
 
 
 def _container_ports(spec: Raw) -> Iterable[ContainerPort]:
@@ -184,8 +199,8 @@ def _container_ports(spec: Raw) -> Iterable[ContainerPort]:
     for container in (*fields.objects(spec, "containers"), *sidecars):
         for port in fields.objects(container, "ports"):
             value, protocol = fields.number(port, "containerPort"), fields.text(port, "protocol", "TCP")
-            # A protocol of some future API is no reason to lose the pod.
-            if value is not None and protocol in Protocol.__members__:
+            # A protocol of some future API is no reason to lose the pod, nor is a number that no port has.
+            if value is not None and 1 <= value <= LAST_PORT and protocol in Protocol.__members__:
                 yield ContainerPort(fields.text(port, "name"), value, Protocol(protocol))
 
 

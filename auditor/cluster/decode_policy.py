@@ -5,6 +5,7 @@ Pure.  Defaulting is here (`pkg/apis/networking/v1/defaults.go`), meaning is in 
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Network, ip_network
 
 from auditor.cluster import fields
@@ -14,10 +15,14 @@ from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.policy import IPBlock, IPNetwork, NetworkPolicy, Peer, PolicyPort, Rule
 
 LAST_PORT = 65535
+PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9-]{1,15}")
+BLOCK = re.compile(r"[0-9a-fA-F.:]+/[0-9]{1,3}")
+"""An address and a prefix length; Python would take a lone address and a netmask too."""
 
 
 def decode_selector(raw: Raw) -> LabelSelector:
     """A `metav1.LabelSelector`; raises FieldError where the API server would reject it."""
+    fields.only(raw, "matchLabels", "matchExpressions")
     requirements = [
         Requirement(key, Operator.IN, frozenset({value})) for key, value in fields.strings(raw, "matchLabels").items()
     ]
@@ -26,7 +31,7 @@ def decode_selector(raw: Raw) -> LabelSelector:
 
 
 def _requirement(raw: Raw) -> Requirement:
-    key = fields.text(raw, "key")
+    key = fields.text(fields.only(raw, "key", "operator", "values"), "key")
     try:
         operator = Operator(fields.text(raw, "operator"))
     except ValueError as error:
@@ -45,8 +50,10 @@ def _optional_selector(raw: Raw, key: str) -> LabelSelector | None:
 
 
 def _network(text: str) -> IPNetwork:
-    # Host bits may be set in stored objects: the server keeps such old values and masks them when it matches.
+    if not BLOCK.fullmatch(text):
+        raise FieldError(f"not a block of addresses: {text!r}")
     try:
+        # Host bits may be set in stored objects: the server keeps such old values and masks them when it matches.
         network = ip_network(text, strict=False)
     except ValueError as error:
         raise FieldError(f"not a block of addresses: {text!r}") from error
@@ -56,7 +63,7 @@ def _network(text: str) -> IPNetwork:
 
 
 def _ip_block(raw: Raw) -> IPBlock:
-    cidr = _network(fields.text(raw, "cidr"))
+    cidr = _network(fields.text(fields.only(raw, "cidr", "except"), "cidr"))
     excepts = tuple(_network(text) for text in fields.words(raw, "except"))
     for block in excepts:
         if block.version != cidr.version:
@@ -65,6 +72,7 @@ def _ip_block(raw: Raw) -> IPBlock:
 
 
 def _peer(raw: Raw) -> Peer:
+    fields.only(raw, "podSelector", "namespaceSelector", "ipBlock")
     pods = _optional_selector(raw, "podSelector")
     namespaces = _optional_selector(raw, "namespaceSelector")
     block = None if raw.get("ipBlock") is None else _ip_block(fields.mapping(raw, "ipBlock"))
@@ -75,16 +83,25 @@ def _peer(raw: Raw) -> Peer:
     return Peer(pods, namespaces, block)
 
 
+def _number_or_name(port: object) -> int | str | None:
+    if port is None:
+        return None
+    if isinstance(port, bool) or not isinstance(port, int | str):
+        raise FieldError(f"port: expected a number or a name, found {type(port).__name__}")
+    if isinstance(port, int) and not 1 <= port <= LAST_PORT:
+        raise FieldError(f"port: {port} is not between 1 and {LAST_PORT}")
+    if isinstance(port, str) and not PORT_NAME.fullmatch(port):
+        # A number in quotes is a mistake that the server refuses, not a name.
+        raise FieldError(f"port: {port!r} is not a port name")
+    return port
+
+
 def _port(raw: Raw) -> PolicyPort:
     try:
         protocol = Protocol(fields.text(raw, "protocol", "TCP"))
     except ValueError as error:
         raise FieldError(f"unknown protocol {fields.text(raw, 'protocol')!r}") from error
-    port = raw.get("port")
-    if port is not None and (isinstance(port, bool) or not isinstance(port, int | str)):
-        raise FieldError(f"port: expected a number or a name, found {type(port).__name__}")
-    if isinstance(port, int) and not 1 <= port <= LAST_PORT:
-        raise FieldError(f"port: {port} is not between 1 and {LAST_PORT}")
+    port = _number_or_name(fields.only(raw, "protocol", "port", "endPort").get("port"))
     end = fields.number(raw, "endPort")
     if end is not None and (not isinstance(port, int) or not port <= end <= LAST_PORT):
         raise FieldError(f"endPort: {end} does not close a range that begins at {port!r}")
@@ -92,6 +109,7 @@ def _port(raw: Raw) -> PolicyPort:
 
 
 def _rule(raw: Raw, peers_key: str) -> Rule:
+    fields.only(raw, peers_key, "ports")
     peers = tuple(_peer(peer) for peer in fields.objects(raw, peers_key))
     return Rule(peers, tuple(_port(port) for port in fields.objects(raw, "ports")))
 
@@ -99,6 +117,7 @@ def _rule(raw: Raw, peers_key: str) -> Rule:
 def decode_network_policy(raw: Raw) -> NetworkPolicy:
     """A `networkingv1.NetworkPolicy`, defaulted; raises FieldError where it says something this version cannot read."""
     metadata, spec = fields.mapping(raw, "metadata"), fields.mapping(raw, "spec")
+    fields.only(spec, "podSelector", "policyTypes", "ingress", "egress")
     ingress = tuple(_rule(rule, "from") for rule in fields.objects(spec, "ingress"))
     egress = tuple(_rule(rule, "to") for rule in fields.objects(spec, "egress"))
     return NetworkPolicy(

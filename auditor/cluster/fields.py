@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Raw = Mapping[str, Any]
+LONGEST_NAME = 320
+"""Characters of `namespace/name`: what the API server allows, and no more whatever a file holds."""
 
 
 class FieldError(ValueError):
@@ -77,10 +79,10 @@ def number(raw: Raw, key: str) -> int | None:
 
 def strings(raw: Raw, key: str) -> dict[str, str]:
     """A map of strings, such as labels; empty when absent or null."""
-    value = mapping(raw, key)
+    value: Mapping[Any, Any] = mapping(raw, key)
     for name, item in value.items():
-        if not isinstance(item, str):
-            raise FieldError(f"{key}.{name}: expected a string, found {type(item).__name__}")
+        if not isinstance(name, str) or not isinstance(item, str):
+            raise FieldError(f"{key}.{name}: expected strings, found {type(name).__name__}: {type(item).__name__}")
     return dict(sorted(value.items()))
 
 
@@ -93,10 +95,48 @@ def words(raw: Raw, key: str) -> tuple[str, ...]:
     return tuple(items)
 
 
-def name_of(raw: Raw) -> str:
+def only(raw: Raw, *known: str) -> Raw:
+    """The object itself, where it sets no field but these: what is not known may change what it means."""
+    strange = sorted(str(key) for key, value in raw.items() if key not in known and value is not None)
+    if strange:
+        raise FieldError(f"{strange[0]}: a field that this version does not know")
+    return raw
+
+
+def an_object(item: object) -> Raw:
+    """The item, where it is an object at all."""
+    if not isinstance(item, Mapping):
+        raise FieldError(f"expected an object, found {type(item).__name__}")
+    return item
+
+
+def name_of(item: object) -> str:
     """`namespace/name` of an object for messages, whatever state the object is in."""
-    metadata = raw.get("metadata")
-    if not isinstance(metadata, Mapping):
+    metadata = _metadata(item)
+    if metadata is None:
         return "(an object without metadata)"
     namespace, name = metadata.get("namespace"), metadata.get("name")
-    return f"{namespace}/{name}" if namespace else str(name)
+    return (f"{namespace}/{name}" if namespace else str(name))[:LONGEST_NAME]
+
+
+def home_of(item: object) -> str | None:
+    """The namespace in which an object stands, whatever state it is in; None where that cannot be told."""
+    metadata = _metadata(item)
+    if metadata is None:
+        return None
+    namespace = metadata.get("namespace")
+    if namespace is None:
+        return "default"
+    return namespace if namespace and isinstance(namespace, str) else None
+
+
+def own_name_of(item: object) -> str | None:
+    """The name of an object, whatever state it is in; None where that cannot be told."""
+    metadata = _metadata(item)
+    name = metadata.get("name") if metadata is not None else None
+    return name if name and isinstance(name, str) else None
+
+
+def _metadata(item: object) -> Raw | None:
+    metadata = item.get("metadata") if isinstance(item, Mapping) else None
+    return metadata if isinstance(metadata, Mapping) else None
