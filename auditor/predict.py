@@ -6,18 +6,21 @@ Pure.  `decide` gives one flow's verdict with its reasons; `predict` gives the m
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from auditor.model.cluster import ContainerPort, Namespace, Pod, Snapshot
+from auditor.model.cluster import ContainerPort, Namespace, Owner, Pod, Snapshot
 from auditor.model.flow import Decision, Direction, DirectionDecision, Family, Protocol, Verdict
 from auditor.model.labels import LabelSelector
 from auditor.model.matrix import CODES, NOT_ASKED, Identity, ReachabilityMatrix
 from auditor.model.policy import NetworkPolicy
 from auditor.policy.networkpolicy import End, Query, evaluate, match_peer, selects
 
-OWN_PREFIX = "netaudit-"
 OWN_NAMESPACE = "netaudit"
+OWN_NAMESPACES = ("netaudit-ctl-", "netaudit-conf-")
+OWN_POD = re.compile(r"(netaudit-[a-z0-9]+)-[a-z0-9]+-[0-9]+")
+"""The name of a probe pod of any run, and in it that of its owner."""
 UNNAMED_PORTS = (8642, 18642, 28642, 38642, 48642, 58642, 9753, 19753, 29753, 39753)
 """Candidates for the port that nobody declares or names; where policies name all of them, there is none to test."""
 
@@ -39,7 +42,7 @@ class Model:
         self._blind = {spot.namespace: spot.reason for spot in snapshot.blind_spots if spot.namespace is not None}
 
     def namespace(self, name: str) -> Namespace:
-        """The namespace of that name; one without labels where none was read."""
+        """The namespace of that name; where none was read, flows that touch it are UNKNOWN anyway."""
         return self._namespaces.get(name) or Namespace(name)
 
     def policies(self, namespace: str) -> Sequence[NetworkPolicy]:
@@ -73,11 +76,16 @@ class Model:
             return Decision(Verdict.UNKNOWN, egress, ingress, text)
         if _same_pod(source, destination):
             return Decision(Verdict.ALLOWED, _open(egress), _open(ingress), "a pod always reaches itself")
+        if source.host_network or destination.host_network:
+            reason = "the API leaves open what policies mean for pods on the host's network"
+            return Decision(Verdict.UNDEFINED, egress, ingress, reason)
         return _combine(egress, ingress)
 
     def _blindness(self, source: Pod, destination: Pod) -> list[str]:
-        local = [self._blind[name] for name in (source.namespace, destination.namespace) if name in self._blind]
-        return [*self._everywhere, *local]
+        ends = dict.fromkeys((source.namespace, destination.namespace))
+        local = [self._blind[name] for name in ends if name in self._blind]
+        unread = [f"the labels of namespace {name} were not read" for name in ends if name not in self._namespaces]
+        return [*self._everywhere, *local, *unread]
 
 
 def _same_pod(source: Pod, destination: Pod) -> bool:
@@ -138,9 +146,10 @@ def find_identities(model: Model, covers: Callable[[Pod], bool]) -> tuple[Identi
 
 
 def _is_ours(pod: Pod) -> bool:
-    own_namespace = pod.namespace == OWN_NAMESPACE or pod.namespace.startswith(OWN_PREFIX)
-    owned = pod.owner is not None and pod.owner.kind == "Deployment" and pod.owner.name.startswith(OWN_PREFIX)
-    return own_namespace or (owned and pod.name.startswith(OWN_PREFIX))
+    if pod.namespace == OWN_NAMESPACE or pod.namespace.startswith(OWN_NAMESPACES):
+        return True
+    name = OWN_POD.fullmatch(pod.name)
+    return name is not None and pod.owner == Owner("Deployment", name[1])
 
 
 class _Relevance:
@@ -197,7 +206,8 @@ def _peers(policy: NetworkPolicy) -> Iterable[tuple[LabelSelector | None, LabelS
 
 def _identity(model: Model, relevant: _Relevance, members: Sequence[Pod]) -> Identity:
     first = members[0]
-    labels = relevant.labels(first)
+    # Members may wear different labels to which all selectors answer alike; the choice is the same in every run.
+    labels = min(relevant.labels(pod) for pod in members)
     ports = relevant.named_ports(first)
     families = [family.value for family in first.families]
     text = repr((first.namespace, labels, [(port.name, port.number, port.protocol.value) for port in ports], families))

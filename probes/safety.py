@@ -27,7 +27,7 @@ def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
     for resource in sorted(snapshot.unreadable & WATCHERS):
         yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
     for resource, where in sorted(snapshot.unreadable_in):
-        if where == namespace and resource in WATCHERS | {"pods"}:
+        if where in {namespace, ""} and resource in WATCHERS | {"pods"}:
             yield f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
     yield from _namespace_hazards(snapshot, namespace)
     for service in snapshot.services:
