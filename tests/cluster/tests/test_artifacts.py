@@ -178,6 +178,17 @@ def test_postgres_makes_itself_a_database(nodes: tuple[Node, Node]) -> None:
     assert "psql (PostgreSQL)" in nodes[1].run("docker.io/jbergknoff/postgresql-client:latest", "psql", "--version")
 
 
+def test_netaudits_own_image_holds_netaudit_and_what_it_needs(template: Path, tmp_path: Path) -> None:
+    clone_containerd_root(template, tmp_path / "root")
+    with running_containerd(tmp_path / "root", tmp_path) as socket:
+        ctr(socket, "images", "import", str(ensure("image-netaudit")), doing="import an image")
+        run = Node(socket, tmp_path).run
+        needs = "import sys, ssl, auditor, probes, kubernetes.aio, jinja2, msgspec, yaml; print(sys.version_info[:2])"
+        assert run("netaudit.test/netaudit:1", "python3", "-c", needs) == "(3, 11)\n"
+        assert "65532" in run("docker.io/netaudit/netaudit:latest", "id", "-u")
+        assert run("docker.io/netaudit/netaudit:latest", "netaudit", "--version").startswith("netaudit ")
+
+
 def test_pause_ends_when_told(nodes: tuple[Node, Node]) -> None:
     nodes[0].stop(nodes[0].start("netaudit.test/pause:1"), "SIGTERM")
 
@@ -223,3 +234,18 @@ def test_helm_renders_ciliums_chart() -> None:
     ).stdout
     assert "kind: DaemonSet" in rendered
     assert "name: cilium-config" in rendered
+
+
+def test_ciliums_image_has_what_the_chart_starts(tmp_path: Path) -> None:
+    """Each program runs, and clang compiles the agent's own sources for the kernel's machine."""
+    clone_containerd_root(ensure("containerd-cilium"), tmp_path / "root")
+    image = "cilium.test/cilium:1.19.4"
+    compile_it = (
+        "clang --target=bpf -O2 -I/var/lib/cilium/bpf/include -c -x c - -o /dev/null <<<'int x(void) {return 0;}'"
+    )
+    with running_containerd(tmp_path / "root", tmp_path) as socket:
+        run = Node(socket, tmp_path).run
+        for program in ("cilium-agent", "cilium-operator-generic", "cilium-dbg"):
+            assert "1.19.4" in run(image, program, "--version" if program != "cilium-dbg" else "version"), program
+        said = run(image, "bash", "-ec", f"{compile_it}; iptables --version; ls /opt/cni/bin /cni /init-container.sh")
+    assert {"cilium-cni", "loopback", "/init-container.sh"} <= set(said.split())
