@@ -35,7 +35,7 @@ class Api:
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """One request; JSON in and out."""
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=15)
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=5)
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         try:
             connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})

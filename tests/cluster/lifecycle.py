@@ -36,6 +36,9 @@ _PROGRAMS = (
 _INOTIFY_INSTANCES = 8192
 """Every kubelet, containerd and agent takes some; the usual limit of 128 ends with the second cluster."""
 
+_PATIENCE = 60.0
+"""Seconds that each step may take, on a machine that is busy with other things."""
+
 Progress = Callable[[str], None]
 
 
@@ -138,8 +141,12 @@ def _control_plane(record: Record) -> None:
             job.result()
     _door(record)
     api = Api(record.kubeconfig)
-    log = machine.log("kube-apiserver")
-    wait_for("the API server is ready", lambda: api.get("/readyz") == "ok", 60, lambda: tail(log))
+    wait_for(
+        "the API server is ready",
+        lambda: api.get("/readyz") == "ok",
+        _PATIENCE,
+        lambda: _log_of(record, CONTROL_PLANE, "kube-apiserver"),
+    )
     _spawn(record, machine, "kube-controller-manager", controlplane.controller_manager(cluster), env)
     _spawn(record, machine, "kube-scheduler", controlplane.scheduler(), env)
     for path, body in (*controlplane.first_objects(cluster), *dns.objects(cluster)):
@@ -201,16 +208,32 @@ def _await_pods(record: Record) -> None:
     for one in record.spec.nodes:
         _await_node(record, api, one.name)
     account = "/api/v1/namespaces/default/serviceaccounts/default"
-    controllers = record.machine(CONTROL_PLANE).log("kube-controller-manager")
-    wait_for("service accounts exist", lambda: bool(api.get(account)), 30, lambda: tail(controllers))
+    wait_for(
+        "service accounts exist",
+        lambda: bool(api.get(account)),
+        _PATIENCE,
+        lambda: _log_of(record, CONTROL_PLANE, "kube-controller-manager"),
+    )
     deployment = f"{dns.DEPLOYMENT}/coredns"
-    kubelet = record.machine(record.spec.nodes[0].name).log("kubelet")
-    wait_for("DNS answers", lambda: api.get(deployment)["status"].get("readyReplicas") == 1, 60, lambda: tail(kubelet))
+    wait_for(
+        "DNS answers",
+        lambda: api.get(deployment)["status"].get("readyReplicas") == 1,
+        _PATIENCE,
+        lambda: _log_of(record, record.spec.nodes[0].name, "kubelet"),
+    )
 
 
 def _await_node(record: Record, api: Api, name: str) -> None:
-    log = record.machine(name).log("kubelet")
-    wait_for(f"node {name} is Ready", lambda: _node_ready(api, name), 60, lambda: tail(log))
+    what = f"node {name} is Ready"
+    wait_for(what, lambda: _node_ready(api, name), _PATIENCE, lambda: _log_of(record, name, "kubelet"))
+
+
+def _log_of(record: Record, machine: str, program: str) -> str:
+    """The end of the log that explains a failure: of a program that ended, or else of the one that is waited for."""
+    ended = [name for name, process in record.programs.items() if "/" in name and not process.alive()]
+    if ended:
+        machine, _, program = ended[0].partition("/")
+    return f"{machine}/{program}{' has ended' if ended else ''}; {tail(record.machine(machine).log(program))}"
 
 
 def _node_ready(api: Api, name: str) -> bool:

@@ -32,8 +32,8 @@ def _act(cluster: Cluster, options: argparse.Namespace) -> None:
         f'iifname "v-{source}" oifname "v-{target}" drop\n'
         for source, target in ((options.first, options.second), (options.second, options.first))
     )
-    chain = f"chain wire {{ type filter hook forward priority 0; policy accept;\n{rules}}}"
-    machine.run("nft", "-f", "-", stdin=f"table bridge {table} {{ {chain} }}\n")
+    chain = f"chain wire {{\ntype filter hook forward priority 0; policy accept;\n{rules}}}"
+    machine.run("nft", "-f", "-", stdin=f"table bridge {table} {{\n{chain}\n}}\n")
 
 
 FAULTS = (Fault("drop-between", "no packet passes between two nodes", _arguments, _act),)
