@@ -61,7 +61,7 @@ listen() { # listen ADDRESS PORT: becomes the listener. A full backlog drops SYN
         ::) from="TCP6-LISTEN:$2,ipv6only=$v6only" ;;
         *) from="TCP4-LISTEN:$2" ;;
         esac
-        exec socat -U "$from,reuseaddr,fork,max-children=32,backlog=1024" "EXEC:echo netaudit $nonce $2"
+        exec socat "$from,reuseaddr,fork,max-children=32,backlog=1024" "EXEC:echo netaudit $nonce $2,nofork"
         ;;
     # Without -v/-u/-z this nc takes its backlog from the number of times that -l is given.
     nc) exec nc "-$many" -p "$2" "$1" -e echo "netaudit $nonce $2" ;;
@@ -111,7 +111,7 @@ connect() { # becomes one attempt: a first line on fd 4 once it is connected, th
     nc-openbsd) exec nc -n -d -v -W 1 "$ip" "$port" >&4 2>&4 ;;
     socat)
         case $ip in *:*) peer=TCP6:[$ip]:$port ;; *) peer=TCP4:$ip:$port ;; esac
-        exec socat -u "$peer,readbytes=256" 'SYSTEM:echo +; exec cat' >&4
+        exec socat "$peer" 'SYSTEM:echo + >&4; exec head -c 256 >&4,nofork'
         ;;
     bash)
         # shellcheck disable=SC3025 # only under bash
@@ -337,9 +337,10 @@ signals() { # how a shell of this image shows a child that a signal ended
 }
 
 linger() { # the caller leaves first: an exec that ends by itself may lose what was not read yet
-    read -r me _ </proc/self/stat
-    { sleep 3; kill "$me"; } &
-    read -r _ <&8
+    sleep 3 6>&- 8<&- 9>&- &
+    timer=$!
+    { read -r _ <&8; kill "$timer"; } &
+    wait "$timer"
     kill $!
 }
 
@@ -352,6 +353,7 @@ probe() {
     if [ "$magic" != netaudit/1 ] || [ -n "$extra" ] || ! number "$window" 1 256 || ! number "$count" 0 999999 ||
         ! number "$batch_limit" 1 86400; then
         complain 'the header is malformed'
+        linger
         exit 2
     fi
     choose_tools
