@@ -1,0 +1,196 @@
+"""The real command, run as a user runs it, and what it says on its streams and in its report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[4]
+CONTROL = "control"
+PATIENCE = 300.0
+"""Seconds for whatever a run does on a slow machine."""
+QUICK = ("--settle", "0", "--rate", "200")
+"""For runs whose pace and settle time are not what a test is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One flow of a report, its ends by what a person calls them."""
+
+    source: str
+    destination: str
+    port: int
+    verdict: str
+    agreement: str
+    reason: str
+    policies: frozenset[str]
+    keys: tuple[str, str]
+    """The stand-ins that stood for the ends."""
+
+    @property
+    def path(self) -> tuple[str, str, int]:
+        """Source, destination and port."""
+        return self.source, self.destination, self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report.json, read by its published schema alone."""
+
+    raw: Mapping[str, Any]
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The answer in numbers."""
+        return dict(self.raw["summary"])
+
+    @property
+    def flows(self) -> list[Flow]:
+        """Every flow."""
+        return [self._flow(item) for item in self.raw["flows"]]
+
+    def judged(self, *agreements: str) -> list[Flow]:
+        """The flows with one of these agreements."""
+        return [flow for flow in self.flows if flow.agreement in agreements]
+
+    def skipped(self, what: str) -> str:
+        """Why something was skipped; empty where nothing of that name was."""
+        return "; ".join(item["reason"] for item in self.raw["skipped"] if item["what"] == what)
+
+    def titles(self) -> set[str]:
+        """The identities that were stood for."""
+        return {item["title"] for item in self.raw["identities"] if not item.get("control")}
+
+    def _flow(self, item: Mapping[str, Any]) -> Flow:
+        names = {entry["id"]: CONTROL if entry.get("control") else entry["title"] for entry in self.raw["identities"]}
+        return Flow(
+            source=names[item["source_identity"]],
+            destination=names[item["destination_identity"]],
+            port=item["port"],
+            verdict=item["verdict"],
+            agreement=item["agreement"],
+            reason=item["reason"],
+            policies=frozenset(item["policies"]),
+            keys=(item["source"], item["destination"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    file: Path
+
+    @property
+    def report(self) -> Report:
+        """The report that it wrote; fails where it wrote none."""
+        assert self.file.exists(), f"no report; exit {self.code}: {self.err}"
+        return Report(json.loads(self.file.read_text()))
+
+    def explains(self) -> bool:
+        """Whether it says what, why and try, and shows no traceback."""
+        lines = [line.strip() for line in self.err.splitlines()]
+        said = [any(line.startswith(mark) for line in lines) for mark in ("error: ", "why: ", "try: ")]
+        return all(said) and "Traceback" not in self.err + self.out
+
+
+class Running:
+    """A command at work."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+
+    @property
+    def err(self) -> str:
+        """What it has written to stderr so far."""
+        return (self._folder / "err").read_text()
+
+    def await_line(self, start: str, count: int = 1) -> None:
+        """Wait until this many lines of stderr begin like this."""
+
+        def holds() -> bool:
+            return sum(line.startswith(start) for line in self.err.splitlines()) >= count
+
+        until(lambda: holds() or self._process.poll() is not None, f"a line {start!r}")
+        assert holds(), f"it ended before it said {start!r}: {self.err}"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def finish(self, timeout: float = PATIENCE) -> Result:
+        """Wait for its end."""
+        code = self._process.wait(timeout)
+        return Result(code, (self._folder / "out").read_text(), self.err, self._folder / "report.json")
+
+    def stop(self) -> None:
+        """End it whatever it does, gently first."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(90)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Command:
+    """`netaudit` with a kubeconfig, or with none, in a folder of its own."""
+
+    def __init__(self, folder: Path, kubeconfig: Path | None) -> None:
+        self._folder = folder
+        self._kubeconfig = kubeconfig
+        self._count = 0
+
+    def run(self, *words: str, timeout: float = PATIENCE) -> Result:
+        """Run it to its end."""
+        with self.start(*words) as running:
+            return running.finish(timeout)
+
+    @contextmanager
+    def start(self, *words: str) -> Iterator[Running]:
+        """Start it; it has ended when the block ends."""
+        self._count += 1
+        folder = self._folder / f"command-{self._count}"
+        folder.mkdir(parents=True)
+        arguments = [sys.executable, "-m", "auditor", *_with_report(words, folder)]
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+            process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, env=self._environment()
+            )
+        running = Running(process, folder)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+    def _environment(self) -> dict[str, str]:
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        return {**env, "KUBECONFIG": str(self._kubeconfig)} if self._kubeconfig else env
+
+
+def _with_report(words: Sequence[str], folder: Path) -> list[str]:
+    if words[0] != "run" or "--dry-run" in words:
+        return list(words)
+    return [*words, "-o", f"json={folder / 'report.json'}", "-o", "table"]
+
+
+def until(holds: Any, what: str, seconds: float = PATIENCE) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
