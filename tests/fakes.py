@@ -1,0 +1,227 @@
+"""A cluster and a probe backend that exist only in memory: the two doors of an audit, faked.
+
+In `FakeBackend` the model answers for itself: whatever it denies is silent, whatever it allows is reached.  Twists bend
+single attempts; each is a function of an attempt and of the outcome so far, and later ones see what earlier ones did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from auditor.cluster.decode import decode
+from auditor.events import Event
+from auditor.model.cluster import Pod
+from auditor.model.flow import Direction, Family, Verdict
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Role, StandIn
+from auditor.plan import own_namespaces
+from auditor.ports import OnEvent, ProbeSession, RawSnapshot
+from auditor.predict import Model
+from tests.builders import Raw, raw
+
+Deniers = Callable[[Pod, Pod, Family, int], frozenset[Direction]]
+"""What really denies a flow: the directions, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one probe, before it is known what comes of it."""
+
+    round: int
+    turn: int
+    """Counts the tries of a probe in a round, from 0."""
+    probe: Probe
+    source: Placed
+    destination: Placed
+    deniers: frozenset[Direction]
+
+    @property
+    def is_listener_check(self) -> bool:
+        return self.probe.source == self.probe.destination
+
+    @property
+    def is_twin(self) -> bool:
+        roles = {self.source.stand_in.role, self.destination.stand_in.role}
+        return roles == {Role.CONTROL} and not self.is_listener_check
+
+    def node(self, direction: Direction) -> str:
+        """The node that has to deny in a direction."""
+        return (self.source if direction is Direction.EGRESS else self.destination).pod.node
+
+
+Twist = Callable[[Attempt, Outcome], Outcome]
+
+
+@dataclass
+class FakeCluster:
+    """A SnapshotSource over raw objects; `later` are those of the second reading, where they differ."""
+
+    objects: Sequence[Raw]
+    later: Sequence[Raw] | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    async def collect(self) -> RawSnapshot:
+        return raw(*self.objects, unreadable=self.unreadable)
+
+    async def collect_policies(self) -> RawSnapshot:
+        everything = raw(*(self.objects if self.later is None else self.later))
+        return RawSnapshot({name: everything.objects.get(name, ()) for name in ("namespaces", "networkpolicies")})
+
+
+def by_model(objects: Sequence[Raw]) -> Deniers:
+    """The model's own answer about these objects."""
+    model = Model(decode(raw(*objects)), own_namespaces())
+
+    def deniers(source: Pod, destination: Pod, family: Family, port: int) -> frozenset[Direction]:
+        decision = model.decide(source, destination, family, port)
+        return frozenset(decision.deniers) if decision.verdict is Verdict.DENIED else frozenset()
+
+    return deniers
+
+
+@dataclass
+class FakeBackend:
+    """A ProbeBackend without packets; `calls` counts the rounds that were asked for."""
+
+    deniers: Deniers
+    twists: Sequence[Twist] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Stand-ins that do not start, by key, with the reason."""
+    cut_off_in: int | None = None
+    """The round in which the budget ends."""
+    dual_stack: bool = False
+    leftovers: Sequence[str] = ()
+    calls: list[int] = field(default_factory=list)
+    is_open: bool = False
+    waited: list[float] = field(default_factory=list)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What admission makes of the labels of some stand-ins."""
+
+    @asynccontextmanager
+    async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
+        self.is_open = True
+        try:
+            yield FakeSession(self, {item.key: self._place(n, item) for n, item in enumerate(plan.stand_ins)})
+        finally:
+            self.is_open = False
+
+    def _place(self, number: int, item: StandIn) -> Placed | NotPlaced:
+        if item.key in self.broken:
+            return NotPlaced(item, self.broken[item.key])
+        addresses = (f"192.0.2.{number}", f"2001:db8::{number}")[: 2 if self.dual_stack else 1]
+        labels = self.labels.get(item.key, dict(item.labels))
+        pod = Pod(item.namespace, f"probe-{item.key}", labels, item.node, addresses, item.named_ports)
+        return Placed(item, pod, f"nonce-{item.key}")
+
+
+@dataclass
+class FakeSession:
+    """Answers every probe at once; its clock goes on by a second with each round."""
+
+    backend: FakeBackend
+    placed: Mapping[str, Placed | NotPlaced]
+    clock: float = 0.0
+
+    async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
+        self.backend.calls.append(number)
+        if number == self.backend.cut_off_in:
+            raise TimeoutError
+        assert len(set(probes)) == len(probes)
+        self.clock += 1.0
+        return tuple(self._observe(number, probe) for probe in probes)
+
+    async def wait_until(self, seconds: float) -> None:
+        self.backend.waited.append(seconds)
+        self.clock = max(self.clock, seconds)
+
+    def _observe(self, number: int, probe: Probe) -> Observation:
+        source, destination = self.placed[probe.source], self.placed[probe.destination]
+        assert isinstance(source, Placed)
+        assert isinstance(destination, Placed)
+        deniers = self.backend.deniers(source.pod, destination.pod, probe.family, probe.port)
+        outcomes = []
+        for turn in range(len(probe.timeouts)):
+            attempt = Attempt(number, turn, probe, source, destination, deniers)
+            outcome = Outcome.SILENT if deniers and not attempt.is_listener_check else Outcome.REACHED
+            for twist in self.backend.twists:
+                outcome = twist(attempt, outcome)
+            outcomes.append(outcome)
+        return Observation(number, probe, tuple(outcomes), f"{outcomes[-1].value} in the fake", self.clock, 1)
+
+
+def nothing_enforces(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """No engine at all: whatever is denied gets through."""
+    return Outcome.REACHED if attempt.deniers else outcome
+
+
+def node_does_not_enforce(name: str) -> Twist:
+    """One node lets everything pass that it alone would have to deny."""
+
+    def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
+        open_here = bool(attempt.deniers) and all(attempt.node(direction) == name for direction in attempt.deniers)
+        return Outcome.REACHED if open_here else outcome
+
+    return twist
+
+
+def flipped(source: str, destination: str, port: int) -> Twist:
+    """One flow comes out the other way."""
+
+    def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
+        probe = attempt.probe
+        if (probe.source, probe.destination, probe.port) != (source, destination, port):
+            return outcome
+        return Outcome.SILENT if outcome is Outcome.REACHED else Outcome.REACHED
+
+    return twist
+
+
+def exec_fails(rounds: Iterable[int], source: str | None = None) -> Twist:
+    """In some rounds the exec into one pod, or into all, fails."""
+    when = frozenset(rounds)
+
+    def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
+        hit = attempt.round in when and source in {None, attempt.probe.source}
+        return Outcome.FAULT if hit else outcome
+
+    return twist
+
+
+def listener_dies(key: str, after: int) -> Twist:
+    """One pod's listeners answer nobody after a round."""
+
+    def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
+        dead = attempt.probe.destination == key and attempt.round > after
+        return Outcome.REFUSED if dead and outcome is Outcome.REACHED else outcome
+
+    return twist
+
+
+def twins_blocked(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Something that nobody reads, such as an admin tier, stands between the controls."""
+    return Outcome.SILENT if attempt.is_twin else outcome
+
+
+def lossy(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Every path between two pods loses the second of three tries."""
+    return Outcome.SILENT if attempt.turn == 1 and not attempt.is_listener_check else outcome
+
+
+def late(until: int) -> Twist:
+    """Denials are enforced only from a round on."""
+    return lambda attempt, outcome: nothing_enforces(attempt, outcome) if attempt.round < until else outcome
+
+
+def one_try_of_three(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """What is denied gets through once in three tries, in every round."""
+    return nothing_enforces(attempt, outcome) if attempt.turn == 2 else outcome
+
+
+def rejects(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """The engine answers denied connections with a reset instead of silence."""
+    return Outcome.REFUSED if outcome is Outcome.SILENT else outcome
+
+
+def ignore(event: Event) -> None:
+    """Take no notice of progress."""

@@ -1,0 +1,390 @@
+"""The whole pipeline against fakes: no finding when reality follows the model, the right ones when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from auditor.audit import run_audit
+from auditor.events import Warned
+from auditor.model.finding import Agreement, Proof
+from auditor.model.flow import Direction
+from auditor.model.options import Options
+from auditor.model.probe import Outcome, PlannedFlow
+from auditor.model.report import Summary
+from auditor.verdict import Material, summarise
+from tests import fakes
+from tests.builders import Raw, allow, deny_all, namespace, pod, pods, policy, port, raw, selector, tcp
+from tests.fakes import FakeBackend, FakeCluster, by_model
+
+SHOP = (
+    pod("shop/web", on="n1", ports=[port(8080)], app="web"),
+    pod("shop/db", on="n2", ports=[port(5432)], app="db"),
+    pod("ops/admin", on="n1", ports=[port(9000)], app="admin"),
+    policy("shop/db-in", selector(app="db"), ingress=[allow(pods(app="web"), ports=[tcp(5432)])]),
+    policy("shop/web-out", selector(app="web"), types=["Egress"], egress=[allow(pods(app="db"), ports=[tcp(5432)])]),
+)
+"""web may only talk to db's port 5432, db may only be talked to by web there, admin is free."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    material: Material
+    summary: Summary
+    backend: FakeBackend
+
+    def of(self, agreement: Agreement) -> list[PlannedFlow]:
+        return [item.flow for item in self.material.comparison.judgements if item.agreement is agreement]
+
+    @property
+    def reasons(self) -> set[str]:
+        judgements = self.material.comparison.judgements
+        return {item.reason for item in judgements if item.agreement is Agreement.INCONCLUSIVE}
+
+    @property
+    def rules(self) -> set[str]:
+        return {finding.rule for finding in self.material.findings}
+
+    def proof(self, node: str, direction: Direction) -> Proof:
+        found = {(claim.subject, claim.direction): claim.proof for claim in self.material.comparison.nodes}
+        return found[node, direction]
+
+
+def audit(
+    *twists: fakes.Twist,
+    objects: Sequence[Raw] = SHOP,
+    later: Sequence[Raw] | None = None,
+    options: Options | None = None,
+    **switches: Any,
+) -> Audited:
+    """Run an audit of a faked cluster that is bent by twists."""
+    backend = FakeBackend(by_model(objects), twists, **switches)
+    wanted = options or Options()
+    cluster = FakeCluster(objects, later)
+    material = asyncio.run(run_audit(cluster, backend, wanted, fakes.ignore))
+    assert not backend.is_open
+    assert len(backend.calls) <= 6
+    return Audited(material, summarise(material, wanted), backend)
+
+
+def keys(audited: Audited) -> dict[str, str]:
+    """The keys of clones by the title of what they stand for."""
+    titles = {item.id: item.title for item in audited.material.matrix.identities}
+    return {titles[item.identity]: item.key for item in audited.material.plan.stand_ins if item.identity}
+
+
+def test_model_that_answers_for_itself_is_clean() -> None:
+    """No finding, exit 0, every flow as expected, every policy and node that can be is proven, no round too many."""
+    clean = audit()
+
+    assert clean.material.findings == ()
+    assert (clean.summary.exit_code, clean.summary.status, clean.summary.coverage) == (0, "clean", 1.0)
+    assert clean.summary.as_expected == clean.summary.planned > 0
+    assert clean.summary.proven_denials > 0
+    assert {claim.proof for claim in clean.material.comparison.policies} == {Proof.PROVEN}
+    assert clean.proof("n1", Direction.EGRESS) is clean.proof("n2", Direction.INGRESS) is Proof.PROVEN
+    assert clean.backend.calls == [0, 1, 4]
+    assert clean.backend.waited == []
+
+
+def test_dual_stack_and_rejecting_engines_are_clean_too() -> None:
+    """Both families are tried, and a reset is a denial as good as silence."""
+    objects = [{**item, "status": both(item)} if item["kind"] == "Pod" else item for item in SHOP]
+
+    found = audit(fakes.rejects, objects=objects, dual_stack=True)
+
+    assert found.summary.exit_code == 0
+    assert {flow.family.value for flow in found.of(Agreement.AS_EXPECTED)} == {"IPv4", "IPv6"}
+
+
+def both(item: Raw) -> Raw:
+    return {**item["status"], "podIPs": [*item["status"]["podIPs"], {"ip": "2001:db8::1"}]}
+
+
+def test_each_single_flipped_flow_is_found_and_nothing_else() -> None:
+    """Whichever flow comes out the other way, exactly that one is a leak or a blockage, in exactly one finding."""
+    flows = audit().material.plan.flows
+    for flow in flows:
+        found = audit(fakes.flipped(flow.source, flow.destination, flow.port))
+        wrong = Agreement.LEAK if flow.predicted.deniers else Agreement.BLOCKAGE
+
+        assert [item.id for item in found.of(wrong)] == [flow.id]
+        assert len(found.of(Agreement.AS_EXPECTED)) == len(flows) - 1
+        assert [(finding.rule, finding.flows) for finding in found.material.findings] == [(wrong.value, (flow.id,))]
+        assert found.summary.exit_code == (3 if wrong is Agreement.LEAK else 0)
+
+
+def test_nothing_enforces() -> None:
+    """Where no engine is, every denial leaks, the cause says so, and the exit code is 3."""
+    found = audit(fakes.nothing_enforces)
+
+    assert found.summary.exit_code == 3
+    assert found.summary.leaks == sum(bool(flow.predicted.deniers) for flow in found.material.plan.flows)
+    assert found.rules == {"leak"}
+    assert all("nothing enforces NetworkPolicy" in finding.cause for finding in found.material.findings)
+    assert {claim.proof for claim in found.material.comparison.policies} == {Proof.LEAKING}
+    assert found.summary.proven_denials == 0
+
+
+def test_one_node_does_not_enforce() -> None:
+    """The leaks are exactly those that this node alone had to stop, and the cause names it."""
+    found = audit(fakes.node_does_not_enforce("n2"))
+
+    clean = audit().material
+    stand_ins = {item.key: item for item in clean.plan.stand_ins}
+    expected = [
+        flow.id
+        for flow in clean.plan.flows
+        if flow.predicted.deniers == (Direction.INGRESS,) and stand_ins[flow.destination].node == "n2"
+    ]
+    assert [flow.id for flow in found.of(Agreement.LEAK)] == expected != []
+    assert found.proof("n2", Direction.INGRESS) is Proof.LEAKING
+    assert found.proof("n1", Direction.EGRESS) is Proof.PROVEN
+    assert all("n2 does not enforce NetworkPolicy" in finding.cause for finding in found.material.findings)
+    assert found.summary.exit_code == 3
+
+
+def test_pod_that_does_not_start() -> None:
+    """Its flows are inconclusive with the reason, all others are judged, and the audit is incomplete."""
+    db = keys(audit())["shop/db"]
+    found = audit(broken={db: "ImagePullBackOff"})
+
+    reason = "the destination's probe pod does not run: ImagePullBackOff"
+    assert reason in found.reasons
+    assert all(db in {flow.source, flow.destination} for flow in found.of(Agreement.INCONCLUSIVE))
+    assert {item.outcome for item in found.material.comparison.judgements if db == item.flow.destination} == {
+        Outcome.UNTESTED
+    }
+    assert (found.summary.exit_code, found.material.findings) == (4, ())
+    assert "1 of " in found.summary.sentence
+    assert "probe pods did not run" in found.summary.sentence
+
+
+def test_no_pod_starts() -> None:
+    """Nothing is tested, so nothing is green."""
+    everything = {item.key: "Unschedulable" for item in audit().material.plan.stand_ins}
+    found = audit(broken=everything)
+
+    assert (found.summary.judged, found.summary.exit_code, found.material.findings) == (0, 4, ())
+
+
+def test_exec_that_fails_in_one_round_is_made_up_for() -> None:
+    """A failed measurement is tried again, and what is measured then counts."""
+    found = audit(fakes.exec_fails([1]))
+
+    assert found.summary.exit_code == 0
+    assert found.summary.as_expected == found.summary.planned
+    assert found.backend.calls == [0, 1, 2, 4]
+
+
+def test_exec_that_always_fails_is_never_a_denial() -> None:
+    """A source that measured nothing leaves its flows inconclusive, not blocked."""
+    web = keys(audit())["shop/web"]
+    found = audit(fakes.exec_fails(range(9), web))
+
+    assert {flow.source for flow in found.of(Agreement.INCONCLUSIVE)} >= {web}
+    assert found.summary.leaks == found.summary.blockages == 0
+    assert found.summary.exit_code == 4
+    assert any(reason.startswith("the measurement failed") for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("after", "missing"), [(-1, "did not answer its own pod before"), (1, "did not answer its own pod afterwards")]
+)
+def test_listener_that_dies_proves_nothing(after: int, missing: str) -> None:
+    """Silence towards a listener that was not up before and after the round is not a denial."""
+    db = keys(audit())["shop/db"]
+    found = audit(fakes.listener_dies(db, after=after))
+
+    denied = [flow for flow in found.material.plan.flows if flow.destination == db and flow.predicted.deniers]
+    assert {flow.id for flow in denied} <= {flow.id for flow in found.of(Agreement.INCONCLUSIVE)}
+    assert any(missing in reason for reason in found.reasons)
+    assert (found.summary.leaks, found.summary.blockages, found.summary.exit_code) == (0, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("twist", "missing"),
+    [
+        (fakes.twins_blocked, "unpoliced twins on the same nodes did not reach each other on this port"),
+        (fakes.lossy, "unpoliced twins on the same nodes reached each other only in some of the tries"),
+    ],
+    ids=["an admin tier", "a lossy path"],
+)
+def test_path_that_is_not_clean_proves_nothing(twist: fakes.Twist, missing: str) -> None:
+    """Where unpoliced twins do not get through each time, a denial may be the path's fault."""
+    found = audit(twist)
+
+    assert found.reasons == {missing}
+    assert found.summary.proven_denials == 0
+    assert (found.summary.exit_code, found.material.findings) == (4, ())
+    assert found.backend.calls == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("coverage", [0.05, 1.0])
+def test_no_coverage_option_makes_an_unproven_cluster_green(coverage: float) -> None:
+    """Even a tiny `--min-coverage` never turns denials of which none was shown into exit 0."""
+    found = audit(fakes.twins_blocked, options=Options(min_coverage=coverage))
+
+    assert found.summary.exit_code == 4
+
+
+def test_late_enforcement() -> None:
+    """What leaks at first and not within the settle time is LATE with its time, and no leak."""
+    found = audit(fakes.late(until=2))
+
+    assert found.of(Agreement.LEAK) == []
+    assert len(found.of(Agreement.LATE)) == found.summary.proven_denials > 0
+    assert found.rules == {"late"}
+    assert found.summary.exit_code == 0
+    settled = {item.settled_after for item in found.material.comparison.judgements if item.settled_after}
+    assert settled == {found.backend.waited[0] + 1}
+
+
+def test_enforcement_later_than_the_settle_time_is_a_leak() -> None:
+    """Surprises are tried at two moments, the last one at the end of the settle time, and then stand."""
+    found = audit(fakes.late(until=4), options=Options(settle=10))
+
+    assert found.summary.leaks > 0
+    assert found.backend.calls == [0, 1, 2, 3, 4]
+    assert [round(moment - found.backend.waited[-1]) for moment in found.backend.waited] == [-6, 0]
+
+
+def test_one_try_of_three_is_enough_for_a_leak() -> None:
+    """A denial that lets one in three connections through is a leak, not noise."""
+    found = audit(fakes.one_try_of_three)
+
+    assert found.summary.leaks == sum(bool(flow.predicted.deniers) for flow in found.material.plan.flows)
+    assert found.summary.exit_code == 3
+
+
+@pytest.mark.parametrize("cut_off_in", [0, 1, 2])
+def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
+    """What got through before the settle time was over is not called a leak yet, nor silence a denial."""
+    warned: list[str] = []
+    backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,), cut_off_in=cut_off_in)
+
+    def note(event: object) -> None:
+        warned.extend([event.text] if isinstance(event, Warned) else [])
+
+    material = asyncio.run(run_audit(FakeCluster(SHOP), backend, Options(), note))
+
+    assert summarise(material, Options()).exit_code == 4
+    assert material.findings == ()
+    assert any("budget" in text for text in warned)
+
+
+def changed(objects: Sequence[Raw], name: str) -> list[Raw]:
+    """The objects with another resourceVersion for one of them."""
+    return [
+        {**item, "metadata": {**item["metadata"], "resourceVersion": "2"}} if item["metadata"]["name"] == name else item
+        for item in objects
+    ]
+
+
+def test_policy_changed_during_the_run() -> None:
+    """Every flow with an end in that policy's namespace is inconclusive, all others keep their judgement."""
+    found = audit(later=changed(SHOP, "db-in"))
+
+    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
+    shop = [f for f in found.material.plan.flows if "shop" in {homes[f.source], homes[f.destination]}]
+    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in shop]
+    assert found.reasons == {"a policy of one end's namespace changed during the run"}
+    assert found.summary.exit_code == 4
+
+
+def test_leak_under_a_changed_policy_is_no_finding() -> None:
+    """What was predicted from a policy that changed since is not held against the engine."""
+    found = audit(fakes.nothing_enforces, later=[item for item in SHOP if item["kind"] != "NetworkPolicy"])
+
+    assert found.summary.leaks == 0
+    assert found.material.findings == ()
+
+
+def test_namespace_relabelled_during_the_run() -> None:
+    """Only flows whose verdict depends on the labels that changed become inconclusive."""
+    peer = {"namespaceSelector": selector(team="ops")}
+    objects = [*SHOP, policy("shop/ops-in", selector(app="web"), ingress=[allow(peer)]), namespace("ops", team="ops")]
+    found = audit(objects=objects, later=[*objects[:-1], namespace("ops", team="other")])
+
+    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
+    assert found.of(Agreement.INCONCLUSIVE) != []
+    assert {(homes[f.source], homes[f.destination]) for f in found.of(Agreement.INCONCLUSIVE)} == {("ops", "shop")}
+
+
+def test_stand_in_that_admission_relabels_is_judged_as_it_stands() -> None:
+    """A stored pod that a policy no longer selects is predicted anew, and is no leak."""
+    db = keys(audit())["shop/db"]
+    found = audit(labels={db: {"app": "other"}})
+
+    assert found.summary.leaks == 0
+    assert found.summary.exit_code == 0
+    assert any(claim.proof is Proof.NOT_APPLICABLE for claim in found.material.comparison.policies)
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        (),
+        (pod("kube-system/dns", app="dns"),),
+        (pod("shop/web", phase="Succeeded"),),
+        (pod("shop/web", spec={"hostNetwork": True}),),
+        (pod("shop/lonely", on=""),),
+    ],
+    ids=["no pods", "system pods only", "a finished pod", "host network only", "no node"],
+)
+def test_nothing_to_test_is_never_green(objects: Sequence[Raw]) -> None:
+    """An audit without flows makes no pods and is incomplete, with the reason."""
+    found = audit(objects=objects)
+
+    assert found.backend.calls == []
+    assert found.summary.exit_code == 4
+    assert found.summary.status == "incomplete"
+    assert "nothing was tested" in found.summary.sentence
+
+
+def test_policies_that_cannot_be_listed_leave_nothing_green() -> None:
+    """Without the policies every verdict is UNKNOWN, and the audit says that it knows nothing."""
+    cluster = FakeCluster(SHOP, unreadable={"networkpolicies": "403 for system:serviceaccount:a:b"})
+    material = asyncio.run(run_audit(cluster, FakeBackend(by_model(SHOP)), Options(), fakes.ignore))
+
+    assert material.plan.flows == ()
+    assert summarise(material, Options()).exit_code == 4
+
+
+def test_undecodable_policy_leaves_only_its_namespace_open() -> None:
+    """A policy that says something unknown makes its namespace's flows UNKNOWN, counted, and others are judged."""
+    strange = policy("ops/future", types=["Ingress", "Sideways"])
+    found = audit(objects=[*SHOP, strange])
+
+    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
+    tested = {homes[end] for flow in found.material.plan.flows for end in (flow.source, flow.destination)}
+    assert tested == {"shop", "netaudit-ctl-1"}
+    assert [skip.what for skip in found.material.plan.skipped] == ["flows with the verdict UNKNOWN"]
+    assert len(found.material.snapshot.warnings) == 1
+
+
+def test_leftovers_of_the_backend_are_in_the_report_material() -> None:
+    """What could not be removed is handed on."""
+    assert audit(leftovers=("pod shop/x",)).material.leftovers == ("pod shop/x",)
+
+
+def test_same_cluster_in_another_order_gives_the_same_material() -> None:
+    """Same input, same bytes: the order in which objects are listed is no input."""
+    one, other = audit(), audit(objects=tuple(reversed(SHOP)))
+
+    assert replace(one.material, placement={}) == replace(other.material, placement={})
+
+
+def test_audit_of_a_cluster_that_denies_everything() -> None:
+    """Flows that both ends deny prove neither, but flows with the controls prove each direction."""
+    objects = [pod("a/one", on="n1"), pod("a/two", on="n2", app="x"), deny_all("a/all")]
+    found = audit(objects=objects)
+
+    assert found.summary.exit_code == 0
+    assert {claim.proof for claim in found.material.comparison.policies} == {Proof.PROVEN}
+    assert all(claim.proof is Proof.PROVEN for claim in found.material.comparison.nodes)
+    assert raw(*objects).objects["pods"]
