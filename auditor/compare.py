@@ -141,11 +141,16 @@ def _not_placed(flow: PlannedFlow, placement: Placement) -> str | None:
 
 
 def strongest(seen: Observation) -> Outcome:
-    """One outcome for several tries: one that got through outweighs all, then a refusal, then silence."""
-    for outcome in (Outcome.REACHED, Outcome.FAULT, Outcome.REFUSED, Outcome.SILENT):
+    """One outcome for several tries: one that got through outweighs all, then one that failed, then a refusal.
+
+    Tries that are missing were not made, so what the others say is no answer.
+    """
+    if len(seen.outcomes) < len(seen.probe.timeouts) and Outcome.REACHED not in seen.outcomes:
+        return Outcome.UNTESTED
+    for outcome in (Outcome.REACHED, Outcome.FAULT, Outcome.UNTESTED, Outcome.REFUSED):
         if outcome in seen.outcomes:
             return outcome
-    return Outcome.UNTESTED
+    return Outcome.SILENT
 
 
 def _judge_denied(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:

@@ -94,7 +94,8 @@ def _denial_gap(judgements: Sequence[Judgement], options: Options) -> list[str]:
     """Many allowed flows must not hide that the denials, which the audit is about, were not judged."""
     denied = [item for item in judgements if item.flow.predicted.verdict is Verdict.DENIED]
     open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in denied)
-    if denied and (len(denied) - open_ones) / len(denied) < options.min_coverage:
+    enough = options.min_coverage * len(denied)
+    if denied and (open_ones == len(denied) or len(denied) - open_ones < enough):
         return [f"{open_ones} of {len(denied)} flows that policies deny could not be judged"]
     return []
 
