@@ -2,8 +2,8 @@
 
 Pure.  A direction is proven by a flow that it alone denies while no policy isolates the other end; a flow that both
 ends deny proves neither.  A flow that got through although a direction denies it speaks against that direction, alone
-or not.  Where several policies isolate the same pods, a denial is the work of any of them: one of them is proven only if it is
-alone somewhere, or if a flow got through that no other policy's rules allow.
+or not.  Where several policies isolate the same pods, a denial is the work of any of them: one of them is proven only
+if it is alone somewhere, or if a flow got through that no other policy's rules allow.
 """
 
 from __future__ import annotations
