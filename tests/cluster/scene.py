@@ -32,18 +32,26 @@ class Scene:
     """Node -> the addresses of the server there."""
 
     def deny_all(self) -> None:
-        """No ingress to any pod of the namespace."""
-        policy = {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": "deny-all", "namespace": self.namespace},
-            "spec": {"podSelector": {"matchLabels": {"role": "server"}}, "policyTypes": ["Ingress"]},
-        }
-        self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(policy))
+        """No ingress to the servers."""
+        self._apply("deny-all", {})
+
+    def allow_from_clients(self) -> None:
+        """Ingress to the servers from pods with the clients' label, and from nobody else."""
+        allowed = [{"from": [{"podSelector": {"matchLabels": {"role": "client"}}}]}]
+        self._apply("allow-clients", {"ingress": allowed})
 
     def allow_all(self) -> None:
         """No policy any more."""
         self.cluster.kubectl("delete", "networkpolicy", "--all", "-n", self.namespace)
+
+    def _apply(self, name: str, rules: Mapping[str, Any]) -> None:
+        policy = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"podSelector": {"matchLabels": {"role": "server"}}, "policyTypes": ["Ingress"], **rules},
+        }
+        self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(policy))
 
     def matrix(self, family: int = 0) -> Matrix:
         """Who reaches whom, by the first or second address of the servers."""
@@ -59,7 +67,7 @@ class Scene:
             found.update({(source, target): target in reached for target in self.addresses})
         return found
 
-    def await_matrix(self, wanted: Matrix, family: int = 0, timeout: float = 20) -> None:
+    def await_matrix(self, wanted: Matrix, family: int = 0, timeout: float = 60) -> None:
         """Wait until it is as wanted, twice in a row: what has just begun may not last."""
         deadline = time.monotonic() + timeout
         held = 0
@@ -69,7 +77,7 @@ class Scene:
             assert held or time.monotonic() < deadline, f"wanted {_text(wanted)}, found {_text(found)}"
 
     def all(self, *, reached: bool) -> Matrix:
-        """The matrix in which every cell is the same; a pod's own node always reaches it (kubelets must)."""
+        """The matrix in which every cell is the same."""
         return {(source, target): reached for source in self.addresses for target in self.addresses}
 
     def only_to(self, *nodes: str) -> Matrix:
