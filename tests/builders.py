@@ -67,12 +67,17 @@ def pod(
     owner: str | None = None,
     phase: str = "Running",
     spec: Mapping[str, Any] | None = None,
+    hashed: str | None = None,
     **labels: str,
 ) -> Raw:
-    """A pod on a node, with addresses; `owner` as `StatefulSet/db`, otherwise a Deployment of the pod's own name."""
+    """A pod on a node, with addresses; `owner` as `StatefulSet/db`, else a StatefulSet of the pod's own name.
+
+    `hashed` is the pod template's hash, which a ReplicaSet's pods wear as a label.
+    """
     name = where.rpartition("/")[2]
     kind, _, owned_by = (owner or f"StatefulSet/{name}").partition("/")
     addresses = [address_of(where)] if at is None else list(at)
+    labels |= {} if hashed is None else {"pod-template-hash": hashed}
     return {
         **named("Pod", where, labels=labels, ownerReferences=[{"kind": kind, "name": owned_by, "controller": True}]),
         "spec": {"nodeName": on, "containers": [{"name": "c", "ports": list(ports)}], **(spec or {})},
