@@ -52,7 +52,7 @@ class _Page:
         yield from self.section("Findings", self.findings())
         yield from self.section("Flows not as predicted", self.surprises())
         yield from self.section("Not tested", self.gaps())
-        yield from self.section("Namespaces (rows to columns, flows by result)", self.namespaces())
+        yield from self.section("Namespaces: flows from rows to columns", self.namespaces())
         yield from self.section("Policies", self.claims(self.view.policies, "policy"))
         yield from self.section("Nodes", self.claims(self.view.nodes, "node"))
         yield from self.section("Limits", self.points(self.view.report.limits))

@@ -69,7 +69,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], width: int, in
     """Lay a table out; the widest columns are wrapped until it fits."""
     widths = _fit(_natural(headers, rows), width)
     body = [[_wrapped(cell, limit, ink) for cell, limit in zip(row, widths, strict=True)] for row in rows]
-    heads = ["\n".join(textwrap.wrap(plain(head), limit - _HEAD)) for head, limit in zip(headers, widths, strict=True)]
+    heads = [
+        "\n".join(textwrap.wrap(plain(head), max(limit - _HEAD, 1)))
+        for head, limit in zip(headers, widths, strict=True)
+    ]
     # Names are names: tabulate must not take `1e5` for a number.
     return tabulate(body, heads, tablefmt="simple", disable_numparse=True).splitlines()
 

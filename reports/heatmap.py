@@ -16,6 +16,7 @@ from reports import words
 from reports.words import CELL_SIGNS, Sign
 
 CONTROL_TITLE = "any other pod (control)"
+NO_NAMESPACE = "(namespace not known)"
 ALL_PORTS = "all ports"
 BLOCKS_ABOVE = 60
 """Identities; beyond them rows of one namespace are ordered by their results, so that equal rows form blocks."""
@@ -129,7 +130,7 @@ def namespace_matrix(report: AuditReport) -> NamespaceMatrix:
         counts[place[source], place[destination], words.agreement_of(flow).key] += 1
     identities = Counter(homes.values())
     return NamespaceMatrix(
-        tuple(NamespaceAxis(CONTROL_TITLE if home[0] else home[1], identities[home], home[0]) for home in axis),
+        tuple(NamespaceAxis(_title(home), identities[home], home[0]) for home in axis),
         tuple(tuple(_cell(counts, row, column) for column in range(len(axis))) for row in range(len(axis))),
     )
 
@@ -160,6 +161,10 @@ def pack(cells: str) -> str:
 def _home(identity: IdentityEntry) -> tuple[bool, str]:
     """Sort key and key at once of a row in the namespace matrix: controls last, whatever their namespace."""
     return (True, "") if is_control(identity) else (False, identity.namespace)
+
+
+def _title(home: tuple[bool, str]) -> str:
+    return CONTROL_TITLE if home[0] else home[1] or NO_NAMESPACE
 
 
 def _cell(counts: Counter[tuple[int, int, str]], row: int, column: int) -> NamespaceCell:

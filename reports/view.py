@@ -131,6 +131,9 @@ def view(report: AuditReport) -> View:
     )
 
 
+_SETTLED = frozenset({words.LEAK.key, words.AS_EXPECTED.key})
+"""Claims with an answer, be it leaking or proven."""
+
 EXAMPLES = 5
 """Flows that are shown with a finding."""
 
@@ -189,12 +192,9 @@ def _next_steps(report: AuditReport, policies: Claims, causes: int) -> tuple[str
         )
     if report.leftovers:
         steps.append(f"Run netaudit cleanup: {plural(len(report.leftovers), 'object')} could not be removed.")
-    open_claims = sum(1 for claim in policies.claims if claim.sign.key == words.INCONCLUSIVE.key)
-    if open_claims:
-        steps.append(
-            f"See what Policies says of {plural(open_claims, 'policy direction')} not separately proven: "
-            "whether it is enforced stays open."
-        )
+    unproven = sum(1 for claim in policies.claims if claim.sign.key not in _SETTLED)
+    if unproven:
+        steps.append(f"Read under Policies why {plural(unproven, 'policy direction')} could not be proven.")
     if not steps:
         steps.append("Nothing to mend. Read Limits for what this audit cannot see.")
     return tuple(steps)
