@@ -224,9 +224,9 @@ def test_path_that_is_not_clean_proves_nothing(twist: fakes.Twist, missing: str)
     assert found.backend.calls == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("coverage", [0.05, 1.0])
+@pytest.mark.parametrize("coverage", [0.0, 0.05, 1.0])
 def test_no_coverage_option_makes_an_unproven_cluster_green(coverage: float) -> None:
-    """Even a tiny `--min-coverage` never turns denials of which none was shown into exit 0."""
+    """Even `--min-coverage 0` never turns denials of which none was shown into exit 0."""
     found = audit(fakes.twins_blocked, options=Options(min_coverage=coverage))
 
     assert found.summary.exit_code == 4

@@ -11,7 +11,7 @@ from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, 
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
 from auditor.model.flow import Decision, Verdict
-from auditor.model.probe import Observation, Outcome
+from auditor.model.probe import Observation, Outcome, Probe
 from auditor.predict import Model
 from auditor.rounds import CLOSING, FLOWS, OPENING
 from tests.builders import allow, block, namespace, policy, selector, snapshot
@@ -20,10 +20,12 @@ from tests.evidence import (
     DENIED,
     FAULT,
     LAST,
+    PORT,
     REACHED,
     REFUSED,
     SILENT,
     UNTESTED,
+    V4,
     Ledger,
     decision,
     flow,
@@ -182,6 +184,16 @@ def test_failed_measurement_is_neither_proof_nor_surprise(predicted: Decision, o
     assert judged.reason.startswith("the measurement failed")
 
 
+def test_denial_needs_all_its_tries() -> None:
+    """Tries that are missing, or were not made, are not silent ones."""
+    short = Observation(FLOWS, Probe("i0", "i1", V4, PORT, (1.0, 1.0, 2.0)), (SILENT, SILENT), "", 1.0)
+    complete = denied().evidence()
+    rest = [item for item in observations(denied()) if (item.probe.source, item.probe.destination) != ("i0", "i1")]
+
+    assert denied().instead(FLOWS, "i0", "i1", SILENT, UNTESTED, UNTESTED).judged().agreement is INCONCLUSIVE
+    assert judge(flow(DENIED), Evidence(complete.placement, [*rest, short])).agreement is INCONCLUSIVE
+
+
 def test_leak_needs_the_settle_time() -> None:
     """A nonce counts as a leak only when the run went on to its closing round."""
     ledger = Ledger(DENIED).tried(*(REACHED,) * 3)
@@ -235,6 +247,7 @@ def test_open_verdicts_stay_open(verdict: Verdict, outcome: Outcome) -> None:
         ((SILENT, REFUSED), REFUSED),
         ((SILENT,), SILENT),
         ((UNTESTED,), UNTESTED),
+        ((SILENT, UNTESTED, REFUSED), UNTESTED),
     ],
 )
 def test_strongest_outcome(outcomes: tuple[Outcome, ...], expected: Outcome) -> None:
