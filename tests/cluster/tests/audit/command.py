@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[4]
 CONTROL = "control"
 PATIENCE = 300.0
 """Seconds for whatever a run does on a slow machine."""
+POLL = 0.05
 QUICK = ("--settle", "0", "--rate", "200")
 """For runs whose pace and settle time are not what a test is about."""
 
@@ -118,14 +119,23 @@ class Running:
         """What it has written to stderr so far."""
         return (self._folder / "err").read_text()
 
-    def await_line(self, start: str, count: int = 1) -> None:
-        """Wait until this many lines of stderr begin like this."""
+    def await_line(self, start: str) -> None:
+        """Wait until a line of stderr begins like this."""
 
         def holds() -> bool:
-            return sum(line.startswith(start) for line in self.err.splitlines()) >= count
+            return any(line.startswith(start) for line in self.err.splitlines())
 
         until(lambda: holds() or self._process.poll() is not None, f"a line {start!r}")
         assert holds(), f"it ended before it said {start!r}: {self.err}"
+
+    def wait_for_line(self, start: str, seconds: float) -> bool:
+        """Wait for such a line at most so long; whether it came."""
+        deadline = time.monotonic() + seconds
+        while not any(line.startswith(start) for line in self.err.splitlines()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL)
+        return True
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -188,9 +198,9 @@ def _with_report(words: Sequence[str], folder: Path) -> list[str]:
     return [*words, "-o", f"json={folder / 'report.json'}", "-o", "table"]
 
 
-def until(holds: Any, what: str, seconds: float = PATIENCE) -> None:
+def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(POLL)

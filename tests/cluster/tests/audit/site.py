@@ -35,9 +35,9 @@ class Site:
         listed = {"apiVersion": "v1", "kind": "List", "items": ordered}
         self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(listed))
 
-    def await_ready(self) -> None:
-        """Wait until every pod is Ready and every Deployment has all its replicas."""
-        until(self._all_ready, "every pod is Ready")
+    def await_ready(self, but: str = "") -> None:
+        """Wait until every pod is Ready, save for one of this name, and every Deployment has all its replicas."""
+        until(lambda: self._all_ready(but), "every pod is Ready")
 
     def clear(self) -> None:
         """Take away everything that audits could see."""
@@ -85,12 +85,13 @@ class Site:
 
         until(free, f"the old namespace {namespace} is gone")
 
-    def _all_ready(self) -> bool:
+    def _all_ready(self, but: str) -> bool:
         replicas = [
             item["status"].get("readyReplicas", 0) == item["spec"]["replicas"]
             for item in self.items("/apis/apps/v1/deployments")
         ]
-        return all(replicas) and all(_is_ready(pod) for pod in self._strange_pods())
+        pods = [pod for pod in self._strange_pods() if pod["metadata"]["name"] != but]
+        return all(replicas) and all(_is_ready(pod) for pod in pods)
 
     def _strange_pods(self) -> list[Object]:
         return [pod for pod in self.items("/api/v1/pods") if pod["metadata"]["namespace"] not in STANDING]

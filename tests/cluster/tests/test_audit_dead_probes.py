@@ -1,0 +1,178 @@
+"""Dead probes on a cluster that enforces nothing: what was not measured is inconclusive, never a pass or a leak."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.faults import inflict
+from tests.cluster.tests.audit import killing
+from tests.cluster.tests.audit.command import CONTROL, Command, Flow, Report, Running, until
+from tests.cluster.tests.audit.site import Object, Site, namespace, pod, policy
+
+WEB, CLIENT = "vault/web", "vault/client"
+DENIED = {(CLIENT, WEB, 8642), (CONTROL, WEB, 80), (CONTROL, WEB, 8642)}
+OPEN, SURE = "inconclusive", "as-expected"
+MINUTE = 60.0
+
+
+@pytest.fixture(scope="module")
+def vault(site: Site) -> Site:
+    """Deploy two identities on two nodes; one of them lets in only the other, on one port."""
+    allowed = {"from": [{"podSelector": {"matchLabels": {"app": "client"}}}], "ports": [{"port": 80}]}
+    site.apply(
+        namespace("vault"),
+        pod("vault", "web", "n1", {"app": "web"}, [80]),
+        pod("vault", "client", "n2", {"app": "client"}),
+        policy("vault", "web", {"app": "web"}, ingress=[allowed]),
+    )
+    site.await_ready()
+    return site
+
+
+def about(report: Report, title: str) -> list[Flow]:
+    """The flows with an end there."""
+    return [flow for flow in report.flows if title in {flow.source, flow.destination}]
+
+
+def agreements(flows: Sequence[Flow]) -> set[str]:
+    return {flow.agreement for flow in flows}
+
+
+def denied(flows: Sequence[Flow]) -> list[Flow]:
+    return [flow for flow in flows if flow.verdict == "denied"]
+
+
+def probe_of(vault: Site, app: str) -> Object:
+    """The probe pod that stands for the pods with this label, once it runs."""
+    found: list[Object] = []
+
+    def holds() -> bool:
+        running = vault.probe_pods("Running")
+        found[:] = [item for item in running if item["metadata"].get("labels", {}).get("app") == app]
+        return bool(found)
+
+    until(holds, f"the probe pod for {app} runs")
+    return found[0]
+
+
+def test_undisturbed_run_finds_the_leaks(vault: Site, netaudit: Command) -> None:
+    """Without any fault the denied flows here leak and the others are as expected: the tests below start from that."""
+    result = netaudit.run("run", "--settle", "1")
+
+    assert result.code == 3
+    assert {flow.path for flow in result.report.judged("leak")} == DENIED
+    assert agreements(result.report.flows) == {"leak", SURE}
+
+
+def test_missing_image_makes_everything_inconclusive(vault: Site, netaudit: Command) -> None:
+    """With an image that nobody has, no flow is judged, each says why, and the exit code is 4."""
+    result = netaudit.run("run", "--image", "netaudit.test/absent:1")
+    report = result.report
+
+    assert (result.code, report.summary["status"]) == (4, "incomplete")
+    assert agreements(report.flows) == {OPEN}
+    assert all("probe pod does not run" in flow.reason for flow in report.flows)
+    assert all("netaudit.test/absent:1" in flow.reason for flow in report.flows)
+    assert report.summary["judged"] == report.summary["coverage"] == report.summary["findings"] == 0
+    assert vault.traces() == []
+
+
+@pytest.mark.parametrize(("app", "code"), [("web", 4), ("client", 3)])
+def test_probe_pod_that_dies_in_the_middle(vault: Site, plain: Cluster, netaudit: Command, app: str, code: int) -> None:
+    """Once a probe pod's agent is killed its denied flows are inconclusive; leaks of others still make it exit 3."""
+    with netaudit.start("run", "--settle", "5") as running:
+        where = killing.places(plain, probe_of(vault, app))
+        running.await_line("probe (")
+        killing.kill(where)
+        result = running.finish()
+
+    hit = about(result.report, f"vault/{app}")
+    assert agreements(denied(hit)) == {OPEN}
+    assert agreements(hit) <= {OPEN, SURE}
+    assert {flow.path for flow in result.report.judged("leak")} == DENIED - {flow.path for flow in hit}
+    assert result.code == code
+    assert vault.traces() == []
+
+
+def test_exec_that_ends_half_way(vault: Site, plain: Cluster, netaudit: Command) -> None:
+    """When every exec of one pod is killed, what it should have measured is inconclusive and never a pass."""
+    with netaudit.start("run", "--settle", "1") as running:
+        where = killing.places(plain, probe_of(vault, "client"))
+        with killing.killing_execs(where) as ended:
+            result = running.finish()
+
+    mine = [flow for flow in result.report.flows if flow.source == CLIENT]
+    assert ended
+    assert agreements(mine) == {OPEN}
+    assert {flow.path for flow in result.report.judged("leak")} == DENIED - {flow.path for flow in mine}
+    assert result.code == 3
+    assert "measurements of 1 probe pods failed" in result.report.summary["sentence"]
+
+
+@pytest.mark.parametrize("kind", ["throttle", "reset", "drop"])
+def test_api_server_that_fails_for_a_while(vault: Site, plain: Cluster, netaudit: Command, kind: str) -> None:
+    """429, resets and silence of the API server during a round lead to the right answer or to inconclusive flows."""
+    with netaudit.start("run", "--settle", "8") as running:
+        running.await_line("probe (")
+        _outage(plain, running, kind)
+        result = running.finish()
+
+    flows = result.report.flows
+    assert result.code in {3, 4}
+    assert agreements(denied(flows)) <= {"leak", OPEN}
+    assert agreements([flow for flow in flows if flow.verdict == "allowed"]) <= {SURE, OPEN}
+    assert {flow.path for flow in denied(flows)} == DENIED
+    assert vault.traces() == []
+
+
+def _outage(plain: Cluster, running: Running, kind: str) -> None:
+    """For three seconds, or until the round is given up."""
+    inflict(plain, "api", kind)
+    try:
+        running.wait_for_line("probe again", 3)
+    finally:
+        inflict(plain, "api", "off")
+
+
+@pytest.mark.long
+def test_api_server_that_is_away_at_the_end(vault: Site, plain: Cluster, netaudit: Command) -> None:
+    """What could not be removed stands in the report, and `netaudit cleanup` removes it later."""
+    with netaudit.start("run", "--settle", "1") as running:
+        running.await_line("clean up")
+        inflict(plain, "api", "reset")
+        try:
+            result = running.finish()
+        finally:
+            inflict(plain, "api", "off")
+    left = vault.traces()
+    swept = netaudit.run("cleanup")
+
+    assert result.code == 3
+    assert left
+    assert result.report.raw["leftovers"]
+    assert swept.code == 0, swept.err
+    assert vault.traces() == []
+
+
+def test_one_run_at_a_time(vault: Site, netaudit: Command) -> None:
+    """While a run renews its Lease another run and `netaudit cleanup` refuse, say what to do, and touch nothing."""
+    with netaudit.start("run", "--settle", "10m") as first:
+        first.await_line("probe again")
+        before = {item["metadata"]["uid"] for item in vault.probe_pods("Running")}
+        with netaudit.start("run") as second, netaudit.start("cleanup") as sweep:
+            refused = [second.finish(MINUTE), sweep.finish(MINUTE)]
+        after = {item["metadata"]["uid"] for item in vault.probe_pods("Running")}
+        first.signal(signal.SIGINT)
+        first.finish()
+
+    for result in refused:
+        assert result.code == 1, result.err
+        assert result.explains(), result.err
+        assert "another run" in result.err
+    assert before
+    assert after == before
+    assert vault.traces() == []
