@@ -6,13 +6,14 @@ Pure.  Clock, run id and version come in as arguments; every list is sorted.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Judgement
 from auditor.model.matrix import Identity
 from auditor.model.options import Options
-from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
+from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn
 from auditor.plan import is_system, isolated_directions
 from auditor.verdict import Material, summarise
 
@@ -23,6 +24,7 @@ CONTROL_TITLE = "any other pod (unpoliced control)"
 def assemble(material: Material, options: Options, run: doc.Run, context: str) -> doc.AuditReport:
     """Write the document of one audit."""
     snapshot, plan = material.snapshot, material.plan
+    identity_of = {item.key: item.identity or CONTROL_ID for item in plan.stand_ins}
     skipped = [*plan.skipped, *_out_of_reach(snapshot, options)]
     return doc.AuditReport(
         schema=doc.SCHEMA,
@@ -40,7 +42,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         findings=[_finding(item) for item in material.findings],
         identities=_identities(material),
         stand_ins=[_stand_in(item, material.placement.get(item.key), run.id) for item in plan.stand_ins],
-        flows=[_flow(item, plan) for item in material.comparison.judgements],
+        flows=[_flow(item, identity_of) for item in material.comparison.judgements],
         policies=[_claim(item) for item in material.comparison.policies],
         nodes=[_claim(item) for item in material.comparison.nodes],
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
@@ -77,6 +79,9 @@ def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:
     host = [pod for pod in snapshot.pods if pod.host_network and not is_system(pod.namespace)]
     if host:
         skips.append(Skip(f"{len(host)} pods on the host's network", "policies do not apply to them in a defined way"))
+    homeless = [pod for pod in snapshot.pods if not pod.addresses and pod.phase == "Pending" and not pod.host_network]
+    if homeless:
+        skips.append(Skip(f"{len(homeless)} pods without an address", "they are still Pending"))
     system = Counter(pod.namespace for pod in snapshot.pods if is_system(pod.namespace) and pod.talks)
     for namespace, count in system.items():
         if namespace not in options.namespaces:
@@ -140,15 +145,15 @@ def _stand_in(item: StandIn, placed: Placed | NotPlaced | None, run: str) -> doc
     )
 
 
-def _flow(judgement: Judgement, plan: ProbePlan) -> doc.FlowEntry:
-    flow, identity = judgement.flow, {item.key: item.identity or CONTROL_ID for item in plan.stand_ins}
+def _flow(judgement: Judgement, identity_of: Mapping[str, str]) -> doc.FlowEntry:
+    flow = judgement.flow
     last = judgement.observations[-1] if judgement.observations else None
     return doc.FlowEntry(
         id=flow.id,
         source=flow.source,
         destination=flow.destination,
-        source_identity=identity[flow.source],
-        destination_identity=identity[flow.destination],
+        source_identity=identity_of[flow.source],
+        destination_identity=identity_of[flow.destination],
         family=flow.family.value,
         protocol=flow.protocol.value,
         port=flow.port,

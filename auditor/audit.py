@@ -10,6 +10,7 @@ from auditor.cluster.decode import decode
 from auditor.compare import Evidence, as_stored, changed_flows, compare, recheck
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
+from auditor.errors import NetauditError
 from auditor.events import StageStarted, Warned
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.finding import Comparison
@@ -19,9 +20,20 @@ from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.plan import is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.predict import Model, predict
-from auditor.rounds import CLOSING, FLOWS, OPENING, SETTLE_STEPS, flow_probes, listener_probes, silent_listeners
+from auditor.rounds import (
+    CLOSING,
+    FLOWS,
+    OPENING,
+    SETTLE_STEPS,
+    Placement,
+    flow_probes,
+    listener_probes,
+    silent_listeners,
+)
 from auditor.verdict import Material
 
+LISTENER_GRACE = 2.0
+"""Seconds that a listener gets which was not up when its pod was reported to run."""
 CLEANUP_RESERVE = 60
 """Seconds of the budget that are kept for removing what was made."""
 
@@ -53,6 +65,7 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     known = await forecast(source, options, on_event)
     model = Model(known.snapshot, own_namespaces())
     seen: list[Observation] = []
+    end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
     if not known.plan.flows:
         empty = Comparison((), policy_claims((), model, {}))
         return Material(known.snapshot, known.matrix, known.plan, {}, empty)
@@ -60,12 +73,12 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         placement = dict(session.placed)
         flows = as_stored(known.plan.flows, placement, model)
         try:
-            async with asyncio.timeout(max(1, options.budget - CLEANUP_RESERVE)):
+            async with asyncio.timeout_at(end):
                 await measure(session, flows, options, seen)
         except TimeoutError:
             on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
-        later = Model(decode(await source.collect_policies()), own_namespaces())
-    judgements = compare(flows, Evidence(placement, seen), changed_flows(flows, placement, model, later))
+        changed = await _changed(source, flows, placement, model)
+    judgements = compare(flows, Evidence(placement, seen), changed)
     comparison = Comparison(judgements, policy_claims(judgements, model, placement), node_claims(judgements, placement))
     identities = {identity.id: identity for identity in known.matrix.identities}
     findings = diagnose(Case(known.plan, placement, comparison, identities, known.snapshot.cluster_uid))
@@ -73,6 +86,17 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     return Material(
         known.snapshot, known.matrix, known.plan, placement, comparison, findings, rounds, tuple(backend.leftovers)
     )
+
+
+async def _changed(
+    source: SnapshotSource, flows: tuple[PlannedFlow, ...], placement: Placement, before: Model
+) -> dict[int, str]:
+    """Flows whose prediction did not hold for the whole run, or of which that cannot be said any more."""
+    try:
+        after = decode(await source.collect_policies())
+    except NetauditError as error:
+        return {flow.id: f"whether policies changed during the run could not be read: {error.why}" for flow in flows}
+    return changed_flows(flows, placement, before, Model(after, own_namespaces()))
 
 
 async def measure(
@@ -83,6 +107,7 @@ async def measure(
     seen += await session.run_round(OPENING, listener_probes(placement, options))
     late = silent_listeners(placement, seen)
     if late:
+        await session.wait_until(max(item.at for item in seen) + LISTENER_GRACE)
         seen += await session.run_round(OPENING, listener_probes(placement, options, late))
     seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
     began = max((item.at for item in seen), default=0.0)

@@ -15,7 +15,7 @@ from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Family, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
 from auditor.predict import Model
-from auditor.rounds import CLOSING, Placement, running, twin_of
+from auditor.rounds import CLOSING, Placement, controls, running, twin_of
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
 Path = tuple[str, str, Family, int]
@@ -29,11 +29,16 @@ class Evidence:
         self.placement = placement
         self.here = running(placement)
         self._by_path: dict[Path, list[Observation]] = defaultdict(list)
+        self._controls = controls(self.here)
+        self._connected: set[str] = set()
+        """Stand-ins that reached anything at all, be it themselves."""
         self.is_over = False
         """Whether the closing round was carried out: until then surprises may still settle."""
         for seen in sorted(observations, key=lambda item: item.round):
             probe = seen.probe
             self.is_over |= seen.round >= CLOSING
+            if Outcome.REACHED in seen.outcomes:
+                self._connected.add(probe.source)
             self._by_path[probe.source, probe.destination, probe.family, probe.port].append(seen)
 
     def of(self, flow: PlannedFlow) -> Sequence[Observation]:
@@ -56,7 +61,7 @@ class Evidence:
 
     def twin_gap(self, flow: PlannedFlow, number: int) -> str | None:
         """Say what is missing to prove that unpoliced pods on the same nodes exchanged a nonce in a round."""
-        twin = twin_of(flow, self.here)
+        twin = twin_of(flow, self.here, self._controls)
         if twin is None:
             return "no unpoliced twin runs on both nodes"
         seen = self._by_path.get((*twin, flow.family, flow.port), ())
@@ -69,15 +74,8 @@ class Evidence:
 
     def source_gap(self, flow: PlannedFlow) -> str | None:
         """Say what is missing to prove that the source's agent can connect at all."""
-        item = self.here[flow.source]
-        reached_itself = any(
-            self.answered(flow.source, family, port) for family in item.pod.families for port in item.stand_in.listens
-        )
-        reached_other = any(
-            path[0] == flow.source and any(Outcome.REACHED in seen.outcomes for seen in items)
-            for path, items in self._by_path.items()
-        )
-        return None if reached_itself or reached_other else "the source's agent reached nothing at all, not even itself"
+        alive = flow.source in self._connected
+        return None if alive else "the source's agent reached nothing at all, not even itself"
 
     def gap(self, flow: PlannedFlow, number: int) -> str | None:
         """The first piece of proof that is missing for a blocked outcome of a round; None when it is complete."""

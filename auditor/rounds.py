@@ -56,12 +56,13 @@ def flow_probes(flows: Iterable[PlannedFlow], placement: Placement, options: Opt
     """
     probes: dict[Probe, None] = {}
     here = running(placement)
+    at = controls(here)
     for flow in flows:
         if flow.source in here and flow.destination in here:
             denied = flow.predicted.verdict is Verdict.DENIED
             tries = timeouts(options) if denied else timeouts(options)[-1:]
             probes[Probe(flow.source, flow.destination, flow.family, flow.port, tries)] = None
-            twin = twin_of(flow, here)
+            twin = twin_of(flow, here, at)
             if twin is not None:
                 probes[Probe(*twin, flow.family, flow.port, (options.connect_timeout,) * options.tries)] = None
     return tuple(sorted(probes, key=_order))
@@ -71,20 +72,17 @@ def _order(probe: Probe) -> tuple[str, str, str, int, int]:
     return probe.source, probe.destination, probe.family.value, probe.port, len(probe.timeouts)
 
 
-def twin_of(flow: PlannedFlow, here: Mapping[str, Placed]) -> tuple[str, str] | None:
+def controls(here: Mapping[str, Placed]) -> dict[tuple[str, str], str]:
+    """The running controls by node and letter: `a` opens connections, `b` takes them."""
+    return {(item.pod.node, key[-1]): key for key, item in here.items() if item.stand_in.role is Role.CONTROL}
+
+
+def twin_of(flow: PlannedFlow, here: Mapping[str, Placed], at: Mapping[tuple[str, str], str]) -> tuple[str, str] | None:
     """The two unpoliced controls that stand on the same two nodes as the flow's ends."""
     if flow.source not in here or flow.destination not in here:
         return None
-    source = _control(here, here[flow.source].pod.node, "a")
-    destination = _control(here, here[flow.destination].pod.node, "b")
+    source, destination = at.get((here[flow.source].pod.node, "a")), at.get((here[flow.destination].pod.node, "b"))
     return (source, destination) if source and destination else None
-
-
-def _control(here: Mapping[str, Placed], node: str, letter: str) -> str | None:
-    for key, item in here.items():
-        if item.stand_in.role is Role.CONTROL and item.pod.node == node and key.endswith(letter):
-            return key
-    return None
 
 
 def silent_listeners(placement: Placement, seen: Iterable[Observation]) -> tuple[str, ...]:

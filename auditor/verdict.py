@@ -85,6 +85,8 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     tested = {item.identity for item in plan.stand_ins if item.identity}
     if judgements and len(tested) < options.min_coverage * (len(tested) + len(skipped)):
         gaps.append(f"{len(skipped)} of {len(tested) + len(skipped)} identities were not tested")
+    if material.leftovers:
+        gaps.append(f"{len(material.leftovers)} objects could not be removed")
     if material.snapshot.unreadable:
         gaps.append(f"not readable: {', '.join(sorted(material.snapshot.unreadable))}")
     return tuple(gaps)

@@ -76,6 +76,9 @@ class Case:
         return self._stand_in(key).node
 
     def _stand_in(self, key: str) -> StandIn:
+        return self.placement[key].stand_in if key in self.placement else self._planned(key)
+
+    def _planned(self, key: str) -> StandIn:
         return next(item for item in self.plan.stand_ins if item.key == key)
 
 

@@ -11,6 +11,7 @@ from auditor.rounds import (
     OPENING,
     SETTLE_STEPS,
     Placement,
+    controls,
     flow_probes,
     listener_probes,
     running,
@@ -79,9 +80,9 @@ def test_twin_stands_on_the_same_two_nodes() -> None:
     """Control a on the source's node and control b on the destination's, or none."""
     here = running(HERE)
 
-    assert twin_of(flow(), here) == ("c0a", "c1b")
-    assert twin_of(flow(DENIED, "i1", "i0"), here) is None
-    assert twin_of(flow(DENIED, "i0", "gone"), here) is None
+    assert twin_of(flow(), here, controls(here)) == ("c0a", "c1b")
+    assert twin_of(flow(DENIED, "i1", "i0"), here, controls(here)) is None
+    assert twin_of(flow(DENIED, "i0", "gone"), here, controls(here)) is None
 
 
 def test_silent_listeners_are_those_with_any_port_or_family_that_did_not_answer() -> None:

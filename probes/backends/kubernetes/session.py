@@ -24,6 +24,7 @@ from probes.runner import run_batches
 
 CONFLICT = 409
 CREATORS = 16
+SWEEPS = 3
 
 
 @dataclass(slots=True)
@@ -73,14 +74,18 @@ class KubernetesBackend:
         await follower.close()
         trouble: list[str] = []
         try:
-            if lease.lost:
-                trouble.append(f"Lease: {lease.lost}")
-            found = await sweep.find(self.api)
-            trouble += await sweep.remove(self.api, found, _quiet)
+            # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
+            for _ in range(SWEEPS):
+                found = await sweep.find(self.api)
+                if not found.names():
+                    break
+                trouble = [*await sweep.remove(self.api, found, _quiet)]
             await lease.give_back()
         except NetauditError as error:
             trouble.append(f"{error.what}: {error.why}")
         self.leftovers = tuple(trouble)
+        if lease.lost:
+            on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
 
 
 def _quiet(_: str) -> None:
