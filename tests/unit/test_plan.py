@@ -330,8 +330,8 @@ def test_estimate_grows_with_what_is_made() -> None:
         plan(*SHOP),
         plan(
             *SHOP,
-            *[pod(f"ops/w{n}", app=f"a{n}") for n in range(40)],
-            *[deny_all(f"ops/p{n}", app=f"a{n}") for n in range(40)],
+            *[pod(f"ops/w{n}", app=f"a{n}") for n in range(14)],
+            *[deny_all(f"ops/p{n}", app=f"a{n}") for n in range(14)],
         ),
     )
 

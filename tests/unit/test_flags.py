@@ -1,0 +1,165 @@
+"""The command line into Options: defaults, units, bounds, and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from auditor.errors import UsageError
+from auditor.flags import Output, build_parser, options_from, outputs_from, parse_selector
+from auditor.model.finding import Severity
+from auditor.model.options import Options
+
+FORMATS = ("table", "json", "html")
+
+
+def parse(*words: str) -> argparse.Namespace:
+    return build_parser(FORMATS, "1.2.3").parse_args(["run", *words])
+
+
+def options(*words: str) -> Options:
+    return options_from(parse(*words))
+
+
+def test_defaults_of_the_command_are_those_of_options() -> None:
+    """Nothing said means what the model calls its default."""
+    assert options() == Options()
+
+
+def test_everything_said() -> None:
+    """Every flag has its place; namespaces are sorted, each once."""
+    words = (
+        "-n b -n a --namespace b -l app=web --image netshoot --max-pods 9 --max-flows 8 --rate 7 --budget 2m "
+        "--settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low"
+    )
+
+    assert options(*words.split()) == Options(
+        namespaces=("a", "b"),
+        selector=parse_selector("app=web"),
+        image="netshoot",
+        max_pods=9,
+        max_flows=8,
+        rate=7,
+        budget=120,
+        settle=1.5,
+        start_timeout=60.0,
+        min_coverage=0.5,
+        fail_on=Severity.LOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0.0), ("45", 45.0), ("45s", 45.0), ("1.5m", 90.0), ("1h", 3600.0), ("0.1", 0.1)]
+)
+def test_seconds_have_units(text: str, seconds: float) -> None:
+    """A number alone is seconds."""
+    assert options("--settle", text).settle == seconds
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--settle -1",
+        "--settle 61m",
+        "--settle nan",
+        "--settle inf",
+        "--settle soon",
+        "--settle s",
+        "--budget 89",
+        "--budget 2h",
+        "--max-pods 2",
+        "--max-pods many",
+        "--max-flows 0",
+        "--rate 0",
+        "--min-coverage 1.1",
+        "--min-coverage -0.1",
+        "--min-coverage nan",
+        "--fail-on never",
+        "--unknown",
+        "positional",
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong value ends with exit code 2 and a sentence on stderr."""
+    with pytest.raises(SystemExit) as stopped:
+        parse(*words.replace(" -1", "=-1").replace(" -0.1", "=-0.1").split())
+
+    assert stopped.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "matching", "other"),
+    [
+        ("app=web", {"app": "web"}, {"app": "db"}),
+        ("app==web", {"app": "web"}, {}),
+        ("app!=web", {}, {"app": "web"}),
+        ("app", {"app": ""}, {}),
+        ("!app", {}, {"app": "web"}),
+        ("app=web,tier!=test", {"app": "web"}, {"app": "web", "tier": "test"}),
+        (" app=web , tier ", {"app": "web", "tier": "x"}, {"app": "web"}),
+        ("app=", {"app": ""}, {"app": "web"}),
+    ],
+)
+def test_selectors(text: str, matching: dict[str, str], other: dict[str, str]) -> None:
+    """Selectors are written as kubectl takes them."""
+    assert parse_selector(text).matches(matching)
+    assert not parse_selector(text).matches(other)
+
+
+@pytest.mark.parametrize("text", [",", " ", "app in (a,b)", "app notin (a)", "app = web"])
+def test_selectors_that_are_not_understood(text: str) -> None:
+    """What would be misread is refused, with an example of what is understood."""
+    with pytest.raises(UsageError) as refused:
+        options("-l", text)
+
+    assert refused.value.exit_code == 2
+    assert "-l app=web" in refused.value.attempt
+
+
+def test_outputs() -> None:
+    """The table goes to stdout unless something else is asked for; files keep their equals signs."""
+    assert outputs_from(parse(), FORMATS) == (Output("table", None),)
+    assert outputs_from(parse("-o", "json=a=b.json", "-o", "html=r.html", "-o", "table"), FORMATS) == (
+        Output("json", "a=b.json"),
+        Output("html", "r.html"),
+        Output("table", None),
+    )
+
+
+@pytest.mark.parametrize("text", ["pdf", "json=", "=file", "", "JSON"])
+def test_outputs_that_are_not_understood(text: str) -> None:
+    """An unknown format or a file without a name is a usage error."""
+    with pytest.raises(UsageError):
+        outputs_from(parse("-o", text), FORMATS)
+
+
+def test_help_names_every_format_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help is where users learn what they may ask for."""
+    with pytest.raises(SystemExit) as stopped:
+        parse("--help")
+
+    said = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert all(name in said for name in FORMATS)
+    assert "3 findings" in said
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), ([], 2), (["audit"], 2)])
+def test_whole_command(words: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is printed, and a command is needed."""
+    with pytest.raises(SystemExit) as stopped:
+        build_parser(FORMATS, "1.2.3").parse_args(words)
+
+    assert stopped.value.code == code
+    assert ("1.2.3" in capsys.readouterr().out) is (code == 0)
+
+
+def test_cleanup() -> None:
+    """Cleanup has its own two switches, off unless they are given."""
+    parser = build_parser(FORMATS, "1.2.3")
+    plain, both = parser.parse_args(["cleanup"]), parser.parse_args(["cleanup", "--force", "--dry-run"])
+
+    assert (plain.command, plain.force, plain.dry_run) == ("cleanup", False, False)
+    assert (both.force, both.dry_run) == (True, True)

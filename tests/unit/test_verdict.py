@@ -1,0 +1,207 @@
+"""The answer in one sentence, its numbers, and the exit code: what may be called clean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from auditor.model.finding import Agreement, Claim, Comparison, Confidence, Finding, Judgement, Proof, Severity
+from auditor.model.flow import Direction
+from auditor.model.matrix import ReachabilityMatrix
+from auditor.model.options import Options
+from auditor.model.probe import NotPlaced, Outcome, ProbePlan, Skip
+from auditor.model.report import Summary
+from auditor.verdict import Material, incompleteness, summarise
+from tests.builders import snapshot
+from tests.evidence import ALLOWED, DENIED, FAULT, flow, judgement, stand_in
+
+AS_EXPECTED, LEAK, BLOCKAGE = Agreement.AS_EXPECTED, Agreement.LEAK, Agreement.BLOCKAGE
+LATE, INCONCLUSIVE = Agreement.LATE, Agreement.INCONCLUSIVE
+HOLDS = "Every denial that was tested holds: 2 of 2 flows that policies deny were shown to be."
+STAND_INS = tuple(stand_in(key) for key in ("i0", "i1"))
+
+
+def finding(severity: Severity) -> Finding:
+    return Finding("id", "leak", severity, Confidence.CONFIRMED, "title", "cause", "remedy")
+
+
+def material(
+    judgements: Sequence[Judgement],
+    *findings: Severity,
+    skipped: Sequence[Skip] = (),
+    dead: Sequence[str] = (),
+    unreadable: dict[str, str] | None = None,
+    nodes: Sequence[Claim] = (),
+) -> Material:
+    placement = {item.key: NotPlaced(item, "Pending") for item in STAND_INS if item.key in dead}
+    plan = ProbePlan((), STAND_INS, tuple(item.flow for item in judgements), tuple(skipped))
+    comparison = Comparison(tuple(judgements), nodes=tuple(nodes))
+    matrix = ReachabilityMatrix((), (), (), b"")
+    found = snapshot(unreadable=unreadable)
+    return Material(found, matrix, plan, placement, comparison, tuple(map(finding, findings)))
+
+
+def many(agreement: Agreement, count: int, start: int = 1, *, denied: bool = True) -> list[Judgement]:
+    predicted = DENIED if denied else ALLOWED
+    return [judgement(agreement, predicted, number=start + number) for number in range(count)]
+
+
+def summary(found: Material, **options: object) -> Summary:
+    return summarise(found, Options(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("judgements", "findings", "options", "code"),
+    [
+        pytest.param(many(AS_EXPECTED, 3), (), {}, 0, id="all as expected"),
+        pytest.param(many(AS_EXPECTED, 3, denied=False), (), {}, 0, id="nothing denied"),
+        pytest.param(many(LATE, 3), (Severity.LOW,), {}, 0, id="late is below the threshold"),
+        pytest.param(many(LEAK, 3), (Severity.HIGH,), {}, 3, id="leak"),
+        pytest.param(many(LEAK, 3), (Severity.CRITICAL,), {}, 3, id="critical leak"),
+        pytest.param(many(BLOCKAGE, 3, denied=False), (Severity.MEDIUM,), {}, 0, id="blockage below the threshold"),
+        pytest.param(
+            many(BLOCKAGE, 3, denied=False), (Severity.MEDIUM,), {"fail_on": Severity.MEDIUM}, 3, id="threshold lowered"
+        ),
+        pytest.param(many(LEAK, 3), (Severity.HIGH,), {"fail_on": Severity.CRITICAL}, 0, id="threshold raised"),
+        pytest.param([], (), {}, 4, id="no flow"),
+        pytest.param(many(INCONCLUSIVE, 3), (), {}, 4, id="nothing judged"),
+        pytest.param(
+            many(INCONCLUSIVE, 3), (), {"min_coverage": 0.0}, 4, id="nothing judged, and no coverage asked for"
+        ),
+        pytest.param([*many(AS_EXPECTED, 9), *many(INCONCLUSIVE, 1, 10)], (), {}, 0, id="nine of ten"),
+        pytest.param([*many(AS_EXPECTED, 8), *many(INCONCLUSIVE, 2, 9)], (), {}, 4, id="eight of ten"),
+        pytest.param(
+            [*many(AS_EXPECTED, 8), *many(INCONCLUSIVE, 2, 9)], (), {"min_coverage": 0.8}, 0, id="eight of ten will do"
+        ),
+        pytest.param(
+            [*many(AS_EXPECTED, 95, denied=False), *many(INCONCLUSIVE, 5, 96)], (), {}, 4, id="all denials open"
+        ),
+        pytest.param(
+            [*many(AS_EXPECTED, 95, denied=False), *many(INCONCLUSIVE, 5, 96)],
+            (),
+            {"min_coverage": 0.0},
+            4,
+            id="all denials open, and no coverage asked for",
+        ),
+        pytest.param([*many(LEAK, 1), *many(INCONCLUSIVE, 9, 2)], (Severity.HIGH,), {}, 3, id="3 wins over 4"),
+    ],
+)
+def test_exit_code(
+    judgements: list[Judgement], findings: tuple[Severity, ...], options: dict[str, object], code: int
+) -> None:
+    """0 only where enough was judged and nothing is wrong, 3 before 4."""
+    found = summary(material(judgements, *findings), **options)
+
+    assert found.exit_code == code
+    assert found.status == {0: "clean", 3: "findings", 4: "incomplete"}[code]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"dead": ["i0"]}, "1 of 2 probe pods did not run"),
+        ({"unreadable": {"services": "403"}}, "not readable: services"),
+        ({"skipped": [Skip("shop/a", "hazard"), Skip("shop/b", "hazard"), Skip("x", "y")]}, "3 of 5 identities"),
+    ],
+)
+def test_other_gaps_are_incomplete_too(more: dict[str, object], words: str) -> None:
+    """Pods that did not run, identities left out and resources not read keep an audit from being clean."""
+    found = summary(material(many(AS_EXPECTED, 5), **more))  # type: ignore[arg-type]
+
+    assert found.exit_code == 4
+    assert words in found.sentence
+
+
+def test_skipped_flows_are_no_identities() -> None:
+    """Flows left out by their verdict are counted elsewhere and are no gap."""
+    found = material(many(AS_EXPECTED, 5), skipped=[Skip("flows with the verdict UNDEFINED", "blocks", 900)])
+
+    assert incompleteness(found, Options()) == ()
+
+
+def test_faults_are_a_gap_even_with_enough_coverage() -> None:
+    """A source whose measurement failed is said, whatever the share."""
+    failed = Judgement(flow(DENIED, number=99), INCONCLUSIVE, FAULT, "the measurement failed")
+    found = summary(material([*many(AS_EXPECTED, 99), failed]))
+
+    assert found.exit_code == 4
+    assert "measurements of 1 probe pods failed" in found.sentence
+
+
+def test_incomplete_findings_say_that_they_are_incomplete() -> None:
+    """Exit 3 hides no gap."""
+    found = summary(material([*many(LEAK, 1), *many(INCONCLUSIVE, 9, 2)], Severity.HIGH))
+
+    assert "Incomplete: 9 of 10 flows could not be judged" in found.sentence
+
+
+def test_numbers_add_up() -> None:
+    """Each flow is counted once, and a denial is proven as expected or late, never otherwise."""
+    parts = [
+        *many(AS_EXPECTED, 5),
+        *many(AS_EXPECTED, 4, 6, denied=False),
+        *many(LATE, 2, 10),
+        *many(LATE, 1, 12, denied=False),
+        *many(LEAK, 3, 13),
+        *many(BLOCKAGE, 1, 16, denied=False),
+        *many(INCONCLUSIVE, 4, 17),
+    ]
+    found = summary(material(parts, Severity.HIGH))
+
+    assert found.planned == 20 == found.judged + found.inconclusive
+    assert (found.as_expected, found.late, found.leaks, found.blockages, found.inconclusive) == (9, 3, 3, 1, 4)
+    assert (found.coverage, found.proven_denials, found.findings) == (0.8, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("judgements", "nodes", "sentence"),
+    [
+        ([], (), "No answer. Incomplete: nothing was tested (no flow to test)."),
+        (
+            many(AS_EXPECTED, 2),
+            (),
+            HOLDS,
+        ),
+        (
+            many(AS_EXPECTED, 2),
+            (Claim("n1", Direction.EGRESS, Proof.NOT_PROVEN, ""), Claim("n2", Direction.EGRESS, Proof.PROVEN, "")),
+            f"{HOLDS} 1 directions of policies or nodes are not separately proven.",
+        ),
+        (many(AS_EXPECTED, 2, denied=False), (), "No policy denies any of the 2 flows that were tried."),
+        (
+            many(BLOCKAGE, 2, denied=False),
+            (),
+            "2 flows that policies allow did not get through; no denied one did.",
+        ),
+    ],
+)
+def test_sentences(judgements: list[Judgement], nodes: tuple[Claim, ...], sentence: str) -> None:
+    """The answer says what was shown, and never more."""
+    assert summary(material(judgements, nodes=nodes)).sentence == sentence
+
+
+def test_unproven_denials_are_never_said_to_hold() -> None:
+    """Where denials stay open, the sentence says how many were shown."""
+    found = summary(material([*many(AS_EXPECTED, 1), *many(INCONCLUSIVE, 9, 2)]))
+
+    assert found.sentence.startswith("No leak was found, but not everything was shown: 1 of 10 denials were.")
+
+
+def test_leaking_nodes_are_named() -> None:
+    """The sentence of a leak names where, and how many of how many."""
+    nodes = [Claim("n2", Direction.INGRESS, Proof.LEAKING, "")]
+    found = summary(material([*many(LEAK, 2), *many(AS_EXPECTED, 1, 3)], Severity.HIGH, nodes=nodes))
+
+    assert "n2" in found.sentence
+    assert "2 of 3 flows that policies deny got through" in found.sentence
+
+
+def test_nothing_tested_gives_its_reasons() -> None:
+    """Each reason of each skip is in the sentence, each once."""
+    skips = [Skip("shop/a", "a hazard"), Skip("shop/a", "a hazard"), Skip("flows", "blocks", 9)]
+    found = summary(material([], skipped=skips))
+
+    assert "nothing was tested (flows: blocks; shop/a: a hazard)" in found.sentence
+    assert found.coverage == 0.0
+    assert all(item.outcome is not Outcome.REACHED for item in many(AS_EXPECTED, 1))
