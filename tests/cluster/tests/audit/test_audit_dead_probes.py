@@ -82,10 +82,10 @@ def test_missing_image_makes_everything_inconclusive(vault: Site, netaudit: Comm
 
 
 @pytest.mark.parametrize(("app", "code"), [("web", 4), ("client", 3)])
-def test_probe_pod_that_dies_in_the_middle(vault: Site, plain: Cluster, netaudit: Command, app: str, code: int) -> None:
+def test_probe_pod_that_dies_in_the_middle(vault: Site, lax: Cluster, netaudit: Command, app: str, code: int) -> None:
     """Once a probe pod's agent is killed its denied flows are inconclusive; leaks of others still make it exit 3."""
     with netaudit.start("run", "--settle", "5") as running:
-        where = killing.places(plain, probe_of(vault, app))
+        where = killing.places(lax, probe_of(vault, app))
         running.await_line("probe (")
         killing.kill(where)
         result = running.finish()
@@ -98,10 +98,10 @@ def test_probe_pod_that_dies_in_the_middle(vault: Site, plain: Cluster, netaudit
     assert vault.traces() == []
 
 
-def test_exec_that_ends_half_way(vault: Site, plain: Cluster, netaudit: Command) -> None:
+def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -> None:
     """When every exec of one pod is killed, what it should have measured is inconclusive and never a pass."""
     with netaudit.start("run", "--settle", "1") as running:
-        where = killing.places(plain, probe_of(vault, "client"))
+        where = killing.places(lax, probe_of(vault, "client"))
         with killing.killing_execs(where) as ended:
             result = running.finish()
 
@@ -114,11 +114,11 @@ def test_exec_that_ends_half_way(vault: Site, plain: Cluster, netaudit: Command)
 
 
 @pytest.mark.parametrize("kind", ["throttle", "reset", "drop"])
-def test_api_server_that_fails_for_a_while(vault: Site, plain: Cluster, netaudit: Command, kind: str) -> None:
+def test_api_server_that_fails_for_a_while(vault: Site, lax: Cluster, netaudit: Command, kind: str) -> None:
     """429, resets and silence of the API server during a round lead to the right answer or to inconclusive flows."""
     with netaudit.start("run", "--settle", "8") as running:
         running.await_line("probe (")
-        _outage(plain, running, kind)
+        _outage(lax, running, kind)
         result = running.finish()
 
     flows = result.report.flows
@@ -129,25 +129,25 @@ def test_api_server_that_fails_for_a_while(vault: Site, plain: Cluster, netaudit
     assert vault.traces() == []
 
 
-def _outage(plain: Cluster, running: Running, kind: str) -> None:
+def _outage(lax: Cluster, running: Running, kind: str) -> None:
     """For three seconds, or until the round is given up."""
-    inflict(plain, "api", kind)
+    inflict(lax, "api", kind)
     try:
         running.wait_for_line("probe again", 3)
     finally:
-        inflict(plain, "api", "off")
+        inflict(lax, "api", "off")
 
 
 @pytest.mark.long
-def test_api_server_that_is_away_at_the_end(vault: Site, plain: Cluster, netaudit: Command) -> None:
+def test_api_server_that_is_away_at_the_end(vault: Site, lax: Cluster, netaudit: Command) -> None:
     """What could not be removed stands in the report, and `netaudit cleanup` removes it later."""
     with netaudit.start("run", "--settle", "1") as running:
         running.await_line("clean up")
-        inflict(plain, "api", "reset")
+        inflict(lax, "api", "reset")
         try:
             result = running.finish()
         finally:
-            inflict(plain, "api", "off")
+            inflict(lax, "api", "off")
     left = vault.traces()
     swept = netaudit.run("cleanup")
 

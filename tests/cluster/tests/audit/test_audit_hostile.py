@@ -95,11 +95,11 @@ def _created(site: Site, item: Object) -> bool:
 
 
 @pytest.fixture(scope="module")
-def audited(deployed: Site, plain: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
+def audited(deployed: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
     """Audit it once, and give the HTML page too."""
     folder = tmp_path_factory.mktemp("hostile")
     page = folder / "report.html"
-    result = Command(folder, plain.kubeconfig).run("run", *QUICK, "-o", f"html={page}")
+    result = Command(folder, lax.kubeconfig).run("run", *QUICK, "-o", f"html={page}")
     assert result.code == 3, result.err
     assert deployed.traces() == []
     return result, page.read_text()

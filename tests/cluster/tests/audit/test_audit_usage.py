@@ -46,29 +46,29 @@ def reader(name: str, role: str) -> list[Object]:
     return made
 
 
-def kubeconfig(plain: Cluster, folder: Path, **changes: Any) -> Path:
+def kubeconfig(lax: Cluster, folder: Path, **changes: Any) -> Path:
     """Write the cluster's kubeconfig with other parts."""
-    config = {**json.loads(plain.kubeconfig.read_text()), **changes}
+    config = {**json.loads(lax.kubeconfig.read_text()), **changes}
     file = folder / "kubeconfig"
     file.write_text(json.dumps(config))
     return file
 
 
-def with_token(home: Site, plain: Cluster, folder: Path, account: str) -> Path:
+def with_token(home: Site, lax: Cluster, folder: Path, account: str) -> Path:
     """Write a kubeconfig for a service account."""
     token = home.cluster.kubectl("create", "token", "-n", "home", account).stdout.strip()
-    user = json.loads(plain.kubeconfig.read_text())["users"][0]["name"]
-    return kubeconfig(plain, folder, users=[{"name": user, "user": {"token": token}}])
+    user = json.loads(lax.kubeconfig.read_text())["users"][0]["name"]
+    return kubeconfig(lax, folder, users=[{"name": user, "user": {"token": token}}])
 
 
-def test_context_chooses_the_cluster(home: Site, plain: Cluster, tmp_path: Path) -> None:
+def test_context_chooses_the_cluster(home: Site, lax: Cluster, tmp_path: Path) -> None:
     """With two contexts `--context` takes the named one, whatever the current one is, and the report names it."""
-    config = json.loads(plain.kubeconfig.read_text())
+    config = json.loads(lax.kubeconfig.read_text())
     good = config["contexts"][0]
     away = {"name": "away", "cluster": {**config["clusters"][0]["cluster"], "server": CLOSED}}
     context = {"name": "away", "context": {**good["context"], "cluster": "away"}}
     file = kubeconfig(
-        plain,
+        lax,
         tmp_path,
         clusters=[*config["clusters"], away],
         contexts=[context, good],
@@ -82,7 +82,7 @@ def test_context_chooses_the_cluster(home: Site, plain: Cluster, tmp_path: Path)
     assert home.traces() == []
 
 
-def test_context_that_is_not_there(plain: Cluster, netaudit: Command) -> None:
+def test_context_that_is_not_there(lax: Cluster, netaudit: Command) -> None:
     """A context that the kubeconfig does not have is a mistake of the command line."""
     result = netaudit.run("run", "--context", "nowhere")
 
@@ -110,13 +110,13 @@ def test_kubeconfig_that_is_none(tmp_path: Path) -> None:
     assert result.explains(), result.err
 
 
-def test_api_server_that_does_not_answer(plain: Cluster, tmp_path: Path) -> None:
+def test_api_server_that_does_not_answer(lax: Cluster, tmp_path: Path) -> None:
     """A closed port is tried a few times and then reported; nothing hangs."""
-    clusters = json.loads(plain.kubeconfig.read_text())["clusters"]
+    clusters = json.loads(lax.kubeconfig.read_text())["clusters"]
     clusters[0]["cluster"]["server"] = CLOSED
     began = time.monotonic()
 
-    result = Command(tmp_path, kubeconfig(plain, tmp_path, clusters=clusters)).run("run")
+    result = Command(tmp_path, kubeconfig(lax, tmp_path, clusters=clusters)).run("run")
 
     assert result.code == 1
     assert result.explains(), result.err
@@ -125,9 +125,9 @@ def test_api_server_that_does_not_answer(plain: Cluster, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("account", ["viewer", "auditor"])
-def test_missing_rights(home: Site, plain: Cluster, tmp_path: Path, account: str) -> None:
+def test_missing_rights(home: Site, lax: Cluster, tmp_path: Path, account: str) -> None:
     """Who may not read enough, or may read everything and make nothing, gets exit 4 and is told what to ask for."""
-    command = Command(tmp_path, with_token(home, plain, tmp_path, account))
+    command = Command(tmp_path, with_token(home, lax, tmp_path, account))
 
     result = command.run("run", *QUICK)
 
@@ -137,9 +137,9 @@ def test_missing_rights(home: Site, plain: Cluster, tmp_path: Path, account: str
     assert home.traces() == []
 
 
-def test_reader_may_forecast(home: Site, plain: Cluster, tmp_path: Path) -> None:
+def test_reader_may_forecast(home: Site, lax: Cluster, tmp_path: Path) -> None:
     """The right to read everything is enough for `--dry-run`."""
-    command = Command(tmp_path, with_token(home, plain, tmp_path, "auditor"))
+    command = Command(tmp_path, with_token(home, lax, tmp_path, "auditor"))
 
     result: Result = command.run("run", "--dry-run")
 

@@ -65,11 +65,11 @@ def _refuses(site: Site) -> bool:
 
 
 @pytest.fixture(scope="module")
-def audited(guarded: Site, plain: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
+def audited(guarded: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
     """Audit them once, and give the HTML page too."""
     folder = tmp_path_factory.mktemp("refused")
     page = folder / "report.html"
-    result = Command(folder, plain.kubeconfig).run("run", *QUICK, "-o", f"html={page}")
+    result = Command(folder, lax.kubeconfig).run("run", *QUICK, "-o", f"html={page}")
     assert guarded.traces() == []
     return result, page.read_text()
 
@@ -110,7 +110,7 @@ def test_what_the_api_server_says_does_no_harm(audited: tuple[Result, str]) -> N
     assert "alert(1)" in states(result.report)["gated"]
 
 
-def test_probe_pod_that_dies_at_once(guarded: Site, plain: Cluster, netaudit: Command, tmp_path: Path) -> None:
+def test_probe_pod_that_dies_at_once(guarded: Site, lax: Cluster, netaudit: Command, tmp_path: Path) -> None:
     """A probe pod whose agent dies before the flows are tried makes its flows inconclusive and the exit code 4."""
     with netaudit.start("run", *QUICK, "-n", "open") as running:
         mine: list[Object] = []
@@ -120,7 +120,7 @@ def test_probe_pod_that_dies_at_once(guarded: Site, plain: Cluster, netaudit: Co
             return bool(mine)
 
         until(holds, "the probe pod runs")
-        killing.kill(killing.places(plain, mine[0]))
+        killing.kill(killing.places(lax, mine[0]))
         result = running.finish()
 
     assert result.code == 4

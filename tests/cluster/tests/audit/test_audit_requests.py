@@ -28,10 +28,10 @@ def grow(site: Site, identities: int, ports: int) -> None:
     site.await_ready()
 
 
-def measure(site: Site, plain: Cluster, netaudit: Command, identities: int, ports: int) -> tuple[Requests, Report]:
+def measure(site: Site, lax: Cluster, netaudit: Command, identities: int, ports: int) -> tuple[Requests, Report]:
     """Audit that many identities and count."""
     grow(site, identities, ports)
-    with counting(plain.audit_log) as seen:
+    with counting(lax.audit_log) as seen:
         result = netaudit.run("run", *QUICK)
     assert result.code == 3, result.err
     assert len(result.report.titles()) == identities
@@ -39,11 +39,11 @@ def measure(site: Site, plain: Cluster, netaudit: Command, identities: int, port
 
 
 def test_requests_grow_with_identities_alone(
-    site: Site, plain: Cluster, netaudit: Command, capsys: pytest.CaptureFixture[str]
+    site: Site, lax: Cluster, netaudit: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From 4 to 8 to 16 identities each one costs the same few requests, and twelve times the ports cost none."""
     sizes = [(4, 1), (4, 12), (8, 1), (16, 1)]
-    runs = [measure(site, plain, netaudit, *size) for size in sizes]
+    runs = [measure(site, lax, netaudit, *size) for size in sizes]
     rows = [
         [identities, ports, len(report.raw["stand_ins"]), len(report.flows), seen.work, seen.waits]
         for (identities, ports), (seen, report) in zip(sizes, runs, strict=True)
@@ -61,10 +61,10 @@ def test_requests_grow_with_identities_alone(
         assert seen.work <= FIXED + PER_POD * len(report.raw["stand_ins"])
 
 
-def test_dry_run_only_reads(site: Site, plain: Cluster, netaudit: Command) -> None:
+def test_dry_run_only_reads(site: Site, lax: Cluster, netaudit: Command) -> None:
     """`--dry-run` says what would be made and tried; the audit log shows nothing but reads."""
     grow(site, 4, 1)
-    with counting(plain.audit_log) as seen:
+    with counting(lax.audit_log) as seen:
         result = netaudit.run("run", "--dry-run")
 
     assert result.code == 0, result.err

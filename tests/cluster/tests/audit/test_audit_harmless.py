@@ -97,12 +97,12 @@ def before(deployed: Site) -> Inventory:
 
 @pytest.fixture(scope="module")
 def watched(
-    deployed: Site, before: Inventory, plain: Cluster, tmp_path_factory: pytest.TempPathFactory
+    deployed: Site, before: Inventory, lax: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Watched, Result]:
     """Audit the cluster while everything real in it is watched."""
     folder = tmp_path_factory.mktemp("watched")
-    with watching(plain, [SHOP, "staging"], folder) as seen:
-        result = Command(folder, plain.kubeconfig).run("run", "--settle", "3")
+    with watching(lax, [SHOP, "staging"], folder) as seen:
+        result = Command(folder, lax.kubeconfig).run("run", "--settle", "3")
         left = deployed.traces()
         inventory.await_equal(deployed.api, before)
     assert left == []
@@ -157,10 +157,10 @@ def test_interrupted_run_leaves_the_cluster_as_it_was(
 
 
 def test_cleanup_after_a_killed_run_leaves_the_cluster_as_it_was(
-    deployed: Site, before: Inventory, netaudit: Command, tmp_path: Path, plain: Cluster
+    deployed: Site, before: Inventory, netaudit: Command, tmp_path: Path, lax: Cluster
 ) -> None:
     """After SIGKILL budgets and endpoints still hold; `netaudit cleanup` waits out the Lease and removes everything."""
-    with watching(plain, [SHOP, "staging"], tmp_path) as seen:
+    with watching(lax, [SHOP, "staging"], tmp_path) as seen:
         with netaudit.start("run") as running:
             until(lambda: deployed.probe_pods("Running"), "the first probe pod runs")
             running.signal(signal.SIGKILL)

@@ -24,9 +24,9 @@ def deployed(site: Site) -> Site:
 
 
 @pytest.fixture(scope="module")
-def audited(deployed: Site, plain: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def audited(deployed: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """Audit them once for all tests here."""
-    return Command(tmp_path_factory.mktemp("guides"), plain.kubeconfig).run("run", "--settle", "3")
+    return Command(tmp_path_factory.mktemp("guides"), lax.kubeconfig).run("run", "--settle", "3")
 
 
 def test_leaks_make_the_exit_code_3(audited: Result) -> None:
