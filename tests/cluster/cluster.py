@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +90,7 @@ def existing(name: str) -> Cluster:
     return of_record(record_of(name))
 
 
-def given(kubeconfig: Path, nodes: Sequence[str] = ()) -> Cluster:
+def given(kubeconfig: Path) -> Cluster:
     """A cluster from outside."""
-    return Cluster("given", kubeconfig, tuple(nodes))
+    nodes = Cluster("given", kubeconfig, ()).kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")
+    return Cluster("given", kubeconfig, tuple(nodes.stdout.split()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.cluster import apiproxy, cgroups, cilium, controlplane, dns, net, node, provision, spec, state
+from tests.cluster import apiproxy, cgroups, cilium, controlplane, dns, net, node, provision, registry, spec, state
 from tests.cluster.api import Api, wait_for
 from tests.cluster.errors import ClusterError
 from tests.cluster.machine import Machine, boot, missing_programs, run_detached, tail
@@ -139,6 +140,7 @@ def _control_plane(record: Record) -> None:
     with ThreadPoolExecutor(len(cluster.nodes)) as pool:
         for job in [pool.submit(_containerd, record, one) for one in cluster.nodes]:
             job.result()
+    _registry(record)
     _door(record)
     api = Api(record.kubeconfig)
     wait_for(
@@ -172,6 +174,28 @@ def _door(record: Record) -> None:
     wait_for("the way to the API server is open", port.exists, 10, lambda: tail(log))
     record.kubeconfig.write_text(pki.kubeconfig("admin", f"https://127.0.0.1:{int(port.read_text())}"))
     record.kubeconfig.chmod(0o600)
+
+
+def _registry(record: Record) -> None:
+    """Start the registry, with what the first node was given."""
+    first = record.machine(record.spec.nodes[0].name)
+    listed: list[list[str]] = []
+
+    def serves() -> bool:
+        done = first.run("ctr", "--namespace", "k8s.io", "images", "list", check=False)
+        listed[:] = [line.split() for line in done.stdout.splitlines()[1:]]
+        return bool(listed)
+
+    wait_for("containerd has its images", serves, _PATIENCE, lambda: _log_of(record, first.name, "containerd"))
+    images = record.home / "images.json"
+    images.write_text(json.dumps({name: (digest, kind) for name, kind, digest, *_ in listed}, indent=1))
+    command = [
+        sys.executable, registry.__file__, "--listen", spec.REGISTRY, "--images", str(images),
+        "--namespace", f"/proc/{record.inits[CONTROL_PLANE].pid}/ns/net",
+        "--blobs", str(first.home / "var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"),
+    ]  # fmt: skip
+    places = cgroups.make(cgroups.hierarchies(), f"netaudit-{record.spec.name}/registry")
+    record.programs["registry"] = run_detached(command, record.home / "registry.log", places)
 
 
 def _containerd(record: Record, one: NodeSpec) -> None:

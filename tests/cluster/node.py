@@ -16,6 +16,13 @@ MAX_PODS = 110
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 _FILES = "/etc/kubernetes"
 
+# One registry stands for all there are.
+_REGISTRIES = f"""\
+server = "http://{spec.REGISTRY}"
+[host."http://{spec.REGISTRY}"]
+  capabilities = ["pull", "resolve"]
+"""
+
 _CONTAINERD = """\
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
@@ -25,6 +32,8 @@ version = 2
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/opt/cni/bin"
     conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
 """
@@ -40,7 +49,9 @@ def write_files(home: Path, pki: Pki, cluster: ClusterSpec, node: NodeSpec) -> N
     (folder / "kubelet.kubeconfig").write_text(pki.kubeconfig(f"kubelet-{node.name}", INSIDE))
     (folder / "proxy.kubeconfig").write_text(pki.kubeconfig("proxy", INSIDE))
     (folder / "kubelet.yaml").write_text(json.dumps(kubelet_configuration(MAX_PODS)))
-    (home / "etc" / "containerd").mkdir()
+    registries = home / "etc" / "containerd" / "certs.d" / "_default"
+    registries.mkdir(parents=True)
+    (registries / "hosts.toml").write_text(_REGISTRIES)
     (home / "etc" / "containerd" / "config.toml").write_text(_CONTAINERD)
     (home / "cni").mkdir()
     if cluster.bridged(node):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +83,14 @@ class Scene:
     def only_to(self, *nodes: str) -> Matrix:
         """The matrix in which these nodes' servers alone are open."""
         return {(source, target): target in nodes for source in self.addresses for target in self.addresses}
+
+
+def eventually(condition: Callable[[], bool], timeout: float = 60) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.1)
 
 
 @contextmanager

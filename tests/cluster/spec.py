@@ -19,6 +19,7 @@ ANY_V4 = "0.0.0.0"  # noqa: S104 - of a namespace without a way out
 API_V4 = "192.0.2.1"
 API_V6 = "2001:db8::1"
 API_PORT = 6443
+REGISTRY = "192.0.2.1:5000"
 OUTSIDE_V4 = "203.0.113.10"
 OUTSIDE_V6 = "2001:db8:ffff::10"
 OUTSIDE_GATEWAY_V4 = "192.0.2.99"

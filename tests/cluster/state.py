@@ -62,7 +62,7 @@ class Record:
 
     def save(self) -> None:
         """Write the record so that a reader sees the old or the new one."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # there are keys in it
         draft = self.home / "record.json.new"
         draft.write_text(json.dumps(dataclasses.asdict(self), indent=1, default=lambda engine: engine.value))
         draft.replace(self.home / "record.json")

@@ -1,39 +1,24 @@
-"""Fixtures of the audit's tests: one cluster without enforcement for all, and a command of their own for each."""
+"""The plain cluster that several files share, so that it is started once."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.cluster.cluster import Cluster, existing
+from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import ClusterFactory
-from tests.cluster.tests.audit.command import Command
-from tests.cluster.tests.audit.site import Site
 
-STANDING = "NETAUDIT_TEST_CLUSTER"
-"""Names a cluster of `python -m tests.cluster` that stands already: handy while a test is being written."""
+VERSION = "v1.35.4-eks-113cf36"
+ZONE = "zone-a"
+PROVIDER_ID = "aws:///zone-a/i-0123456789abcdef0"
 
 
 @pytest.fixture(scope="session")
 def plain(cluster: ClusterFactory) -> Cluster:
-    """Give the cluster of two nodes where nothing enforces policy."""
-    name = os.environ.get(STANDING)
-    return existing(name) if name else cluster(engine="none", nodes=2)
-
-
-@pytest.fixture(scope="module")
-def site(plain: Cluster) -> Iterator[Site]:
-    """Give the place for a module's workloads, which are gone after it."""
-    place = Site(plain)
-    place.clear()
-    yield place
-    place.clear()
-
-
-@pytest.fixture
-def netaudit(plain: Cluster, tmp_path: Path) -> Command:
-    """Give the command with the cluster's kubeconfig."""
-    return Command(tmp_path, plain.kubeconfig)
+    return cluster(
+        engine="none",
+        nodes=2,
+        dual_stack=True,
+        server_version=VERSION,
+        node_labels={"n1": {"topology.kubernetes.io/zone": ZONE}},
+        provider_ids={"n1": PROVIDER_ID},
+    )

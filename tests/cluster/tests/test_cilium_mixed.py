@@ -15,9 +15,11 @@ ENFORCING, SILENCED, BARE = "n1", "n2", "n3"
 
 
 @pytest.fixture(scope="module")
-def mixed(cluster: ClusterFactory) -> Cluster:
+def mixed(cluster: ClusterFactory) -> Iterator[Cluster]:
     settings = {SILENCED: {"enable-policy": "never"}}
-    return cluster(engine="cilium", nodes=3, dual_stack=True, bare=(BARE,), node_settings=settings)
+    started = cluster(engine="cilium", nodes=3, dual_stack=True, bare=(BARE,), node_settings=settings)
+    yield started
+    started.down()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
@@ -17,32 +17,19 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.faults import FAULTS, inflict
 from tests.cluster.faults.reject import reject_rule, split_target
 from tests.cluster.faults.signals import processes_of
-from tests.cluster.fixtures import ClusterFactory
-from tests.cluster.scene import IMAGE, Scene, scene
+from tests.cluster.scene import IMAGE, Scene, eventually, scene
 
 
 @pytest.fixture(scope="module")
-def victim(cluster: ClusterFactory) -> Cluster:
-    return cluster(engine="none", nodes=2)
-
-
-@pytest.fixture(scope="module")
-def pods(victim: Cluster) -> Iterator[Scene]:
-    with scene(victim) as made:
+def pods(plain: Cluster) -> Iterator[Scene]:
+    with scene(plain) as made:
         yield made
 
 
 @pytest.fixture
-def undisturbed(victim: Cluster) -> Iterator[Cluster]:
-    yield victim
-    inflict(victim, "api", "off")
-
-
-def eventually(condition: Callable[[], bool], timeout: float = 60) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
+def undisturbed(plain: Cluster) -> Iterator[Cluster]:
+    yield plain
+    inflict(plain, "api", "off")
 
 
 def version(cluster: Cluster, timeout: float = 20) -> subprocess.CompletedProcess[str]:
@@ -56,19 +43,19 @@ def test_each_fault_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("program", ["kubelet", "containerd"])
-def test_a_program_is_stopped_and_goes_on(victim: Cluster, program: str) -> None:
-    (process,) = processes_of(victim, "n2", program)
+def test_a_program_is_stopped_and_goes_on(plain: Cluster, program: str) -> None:
+    (process,) = processes_of(plain, "n2", program)
 
-    inflict(victim, "stop", "n2", program)
+    inflict(plain, "stop", "n2", program)
     eventually(process.stopped)
-    inflict(victim, "continue", "n2", program)
+    inflict(plain, "continue", "n2", program)
 
     eventually(lambda: process.alive() and not process.stopped())
 
 
-def test_a_node_without_an_agent_says_so(victim: Cluster) -> None:
+def test_a_node_without_an_agent_says_so(plain: Cluster) -> None:
     with pytest.raises(ClusterError, match="n1 has no policy agent"):
-        inflict(victim, "policy-off", "n1")
+        inflict(plain, "policy-off", "n1")
 
 
 def test_throttled_clients_are_told_to_wait(undisturbed: Cluster) -> None:
@@ -124,9 +111,9 @@ def test_a_share_of_connections_is_hit(undisturbed: Cluster) -> None:
 
 
 @pytest.mark.parametrize("words", [("delay",), ("drop", "5")])
-def test_milliseconds_belong_to_delay(victim: Cluster, words: tuple[str, ...]) -> None:
+def test_milliseconds_belong_to_delay(plain: Cluster, words: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="milliseconds"):
-        inflict(victim, "api", *words)
+        inflict(plain, "api", *words)
 
 
 def test_a_full_node_takes_no_pod_until_it_is_emptied(pods: Scene) -> None:
@@ -157,20 +144,17 @@ def test_a_full_node_takes_no_pod_until_it_is_emptied(pods: Scene) -> None:
     pods.cluster.kubectl("delete", "pod", "extra", "-n", pods.namespace)
 
 
-@pytest.mark.parametrize(("manner", "answer"), [("icmp", "Connection refused"), ("reset", "Connection refused")])
-def test_a_pods_node_rejects(pods: Scene, manner: str, answer: str) -> None:
+@pytest.mark.parametrize("manner", ["icmp", "reset"])
+def test_a_pods_node_rejects(pods: Scene, manner: str) -> None:
     address = pods.addresses["n2"][0]
-    connect = ("nc", "-v", "-w", "5", address, "80")
+    fetch = ("wget", "-T", "30", "-O", "-", f"http://{address}:80/")
     inflict(pods.cluster, "reject", "n2", manner, f"{address}:80")
     try:
-        began = time.monotonic()
-        refused = pods.cluster.exec(pods.namespace, "client-n1", *connect, check=False)
-        took = time.monotonic() - began
+        refused = pods.cluster.exec(pods.namespace, "client-n1", *fetch, check=False)
     finally:
         inflict(pods.cluster, "reject", "n2", manner, f"{address}:80", "--off")
 
-    assert answer in refused.stderr
-    assert took < 4, "it was a timeout, not an answer"
+    assert "Connection refused" in refused.stderr
     pods.await_matrix(pods.all(reached=True))
 
 

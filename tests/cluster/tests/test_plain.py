@@ -9,22 +9,8 @@ import pytest
 
 from tests.cluster import spec
 from tests.cluster.cluster import Cluster
-from tests.cluster.fixtures import ClusterFactory
 from tests.cluster.scene import IMAGE, Scene, scene
-
-VERSION = "v1.35.4-eks-113cf36"
-
-
-@pytest.fixture(scope="module")
-def plain(cluster: ClusterFactory) -> Cluster:
-    return cluster(
-        engine="none",
-        nodes=2,
-        dual_stack=True,
-        server_version=VERSION,
-        node_labels={"n1": {"topology.kubernetes.io/zone": "zone-a"}},
-        provider_ids={"n1": "aws:///zone-a/i-0123456789abcdef0"},
-    )
+from tests.cluster.tests.conftest import PROVIDER_ID, VERSION, ZONE
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +62,8 @@ def test_reports_the_chosen_version_labels_and_provider(plain: Cluster) -> None:
     node = json.loads(plain.kubectl("get", "node", "n1", "-o", "json").stdout)
 
     assert version["gitVersion"] == VERSION
-    assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == "zone-a"
-    assert node["spec"]["providerID"] == "aws:///zone-a/i-0123456789abcdef0"
+    assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == ZONE
+    assert node["spec"]["providerID"] == PROVIDER_ID
 
 
 def test_pod_security_refuses_a_privileged_pod(pods: Scene) -> None:
