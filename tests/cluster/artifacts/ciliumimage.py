@@ -9,11 +9,12 @@ import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.cluster.artifacts import debian, oci, programs
+from tests.cluster.artifacts import debian, gomodules, oci
 from tests.cluster.artifacts.cache import Artifact, Job
+from tests.cluster.artifacts.gomodules import SOURCES, module_folder, pinned_version
 from tests.cluster.artifacts.images import ARCHIVE, write_images
 from tests.cluster.artifacts.oci import Entry, File, Image
-from tests.cluster.artifacts.programs import CILIUM_MODULE, SOURCES, module_folder, pinned_version
+from tests.cluster.artifacts.programs import CILIUM_MODULE
 from tests.cluster.artifacts.roots import ROOT, TIDY
 
 PACKAGES = (
@@ -74,7 +75,7 @@ def _build_image(job: Job) -> None:
     layer.unlink()
 
 
-_CODE = tuple(Path(file) for file in (__file__, oci.__file__, programs.__file__))
+_CODE = tuple(Path(file) for file in (__file__, oci.__file__, gomodules.__file__))
 
 ARTIFACTS = (
     Artifact(

@@ -58,6 +58,8 @@ def clone_containerd_root(template: Path, target: Path) -> None:
     """Copy a template for one containerd: image content is shared, what containerd writes to is its own."""
     if target.exists():
         raise ArtifactError(f"cannot clone to {target}", "it exists already", "remove it, or clone to another folder")
+    if not template.is_dir():
+        raise ArtifactError(f"cannot clone {template}", "there is no such folder", "ask ensure() for the template")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Content blobs and unpacked layers are never written in place: blobs are named by their hash, and layers are the
     # lower side of an overlay. Another disk takes a real copy.

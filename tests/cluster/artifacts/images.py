@@ -73,11 +73,11 @@ def _build_busybox(job: Job, name: str) -> None:
     for applet in run([program, "--list"], doing=f"list what {name} can do").split():
         entries.setdefault(f"bin/{applet}", Symlink("busybox"))
     if name == "busybox-debian":
-        entries |= _libraries(program.parents[1])
+        entries |= libraries(program.parents[1])
     build_image(job, entries, Image(BUSYBOX_TAGS[name], (), command=("sh",)))
 
 
-def _libraries(root: Path) -> dict[str, Entry]:
+def libraries(root: Path) -> dict[str, Entry]:
     """Give the shared libraries below a root, where its dynamic programs look for them."""
     return {
         name: entry

@@ -12,7 +12,7 @@ import subprocess
 
 from tests.cluster.artifacts.commands import require, run
 from tests.cluster.artifacts.errors import ArtifactError
-from tests.cluster.artifacts.programs import GO_REMEDY, SOURCES
+from tests.cluster.artifacts.gomodules import REMEDY, SOURCES
 
 OLDEST_GO = 21
 """Go 1.N: before that it neither asks for a newer one nor fetches it, but fails on sources it does not understand."""
@@ -79,10 +79,10 @@ def install_packages() -> list[str]:
 
 def go_version() -> str:
     """Tell which Go will compile, or what is wrong with the one that is there."""
-    go = require("go", GO_REMEDY)
+    go = require("go", REMEDY)
     # Asked beside a pinned module, a Go that is too old for it says so, or fetches one that is not.
-    version = run([go, "env", "GOVERSION"], doing="use this Go", remedy=GO_REMEDY, cwd=SOURCES / "kube").strip()
+    version = run([go, "env", "GOVERSION"], doing="use this Go", remedy=REMEDY, cwd=SOURCES / "kube").strip()
     found = re.search(r"^go1\.(\d+).*$", version, re.MULTILINE)
     if found is None or int(found[1]) < OLDEST_GO:
-        raise ArtifactError("cannot use this Go", f"it is {version or 'of no known version'}", GO_REMEDY)
+        raise ArtifactError("cannot use this Go", f"it is {version or 'of no known version'}", REMEDY)
     return found[0]

@@ -1,100 +1,65 @@
-"""The Go programs of the test cluster, built from modules that are pinned by content in ``tests/cluster/go``.
+"""The Go programs of the test cluster, Kubernetes, CoreDNS, helm and Cilium, and the chart in Cilium's module.
 
-Only what is compiled by Go; images that carry the programs are made elsewhere.
+Only what Go makes; images that carry the programs are made elsewhere.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from tests.cluster.artifacts import gomodules
 from tests.cluster.artifacts.cache import Artifact, Job
-from tests.cluster.artifacts.commands import require, run
-from tests.cluster.artifacts.errors import ArtifactError
+from tests.cluster.artifacts.commands import run
+from tests.cluster.artifacts.gomodules import SOURCES, go_build, module_folder, pinned_version
 
-SOURCES = Path(__file__).parents[1] / "go"
-GO_REMEDY = "install Go 1.25 or newer (any since 1.21 fetches it when GOTOOLCHAIN=auto is set) and put it on the PATH"
-FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
-CODE = (Path(__file__),)
+CODE = (Path(gomodules.__file__),)
 
-KUBERNETES_VERSION = "v1.35.4"
 CILIUM_MODULE = "github.com/cilium/cilium"
+CILIUM_TAGS = "ipam_provider_operator"
 CILIUM_PROGRAMS = {
     "daemon": "usr/bin/cilium-agent",
     "cilium-dbg": "usr/bin/cilium-dbg",
-    # The chart calls it by the name of upstream's build with the tag ipam_provider_operator.
+    # The chart calls it by the name of upstream's build with that tag.
     "operator": "usr/bin/cilium-operator-generic",
     "cilium-health/responder": "usr/bin/cilium-health-responder",
     "plugins/cilium-cni": "opt/cni/bin/cilium-cni",
 }
 
 
-def go_build(module: str, package: str, out: Path, *, variables: dict[str, str] | None = None, tags: str = "") -> None:
-    """Compile one Go package of a pinned module into one static program."""
-    go = require("go", GO_REMEDY)
-    flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (variables or {}).items())])
-    run(
-        [go, "build", *FLAGS, f"-tags={tags}", f"-ldflags={flags}", "-o", out, package],
-        doing=f"compile {package}",
-        remedy=f"read the output above; {GO_REMEDY}; modules come from GOPROXY",
-        cwd=SOURCES / module,
-        # Static, so that the program runs in any image; no flags from outside, which could undo the pins.
-        env={"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
-    )
+def _program(name: str, package: str, variables: Mapping[str, str]) -> Artifact:
+    """Describe one program of the pinned module of the same name."""
+
+    def build(job: Job) -> None:
+        go_build(name, package, job.target / name, variables)
+
+    parameters = (package, *(f"{key}={value}" for key, value in variables.items()))
+    return Artifact(name, build, name, parameters=parameters, files=(SOURCES / name,), code=CODE)
 
 
-def module_folder(module: str, path: str) -> Path:
-    """Give the folder of a pinned module's sources, after fetching them."""
-    go = require("go", GO_REMEDY)
-    environment = {"GOFLAGS": "", "GOWORK": "off"}
-    # Its standard output is the answer; progress of the download would mix with that of `go list`.
-    run([go, "mod", "download", path], doing=f"fetch {path}", cwd=SOURCES / module, env=environment)
-    listed = run(
-        [go, "list", "-mod=readonly", "-m", "-json", path],
-        doing=f"find {path}",
-        cwd=SOURCES / module,
-        env=environment,
-    )
-    return Path(json.loads(listed)["Dir"])
+def _kube() -> Artifact:
+    version = pinned_version("kube", "k8s.io/kubernetes")
+    major, minor, _ = version.split(".")
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    return _program("kube", ".", {f"k8s.io/component-base/version.{key}": value for key, value in values.items()})
 
 
-def pinned_version(module: str, path: str) -> str:
-    """Read a module's version from go.mod."""
-    file = SOURCES / module / "go.mod"
-    found = re.search(rf"^\s*(?:require\s+)?{re.escape(path)} v(\S+)", file.read_text(), re.MULTILINE)
-    if found is None:
-        raise ArtifactError(f"cannot tell the version of {path}", f"{file} does not require it", "mend that go.mod")
-    return found[1]
-
-
-def _build_kube(job: Job) -> None:
-    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
-    package = "k8s.io/component-base/version"
-    variables = {
-        f"{package}.gitVersion": KUBERNETES_VERSION,
-        f"{package}.gitMajor": major,
-        f"{package}.gitMinor": minor,
-    }
-    go_build("kube", ".", job.target / "kube", variables=variables)
-
-
-def _build_coredns(job: Job) -> None:
-    go_build("coredns", ".", job.target / "coredns")
-
-
-def _build_helm(job: Job) -> None:
+def _helm() -> Artifact:
     module = "helm.sh/helm/v3"
+    minor = pinned_version("helm", "k8s.io/client-go").split(".")[1]
     variables = {f"{module}/internal/version.version": f"v{pinned_version('helm', module)}"}
-    go_build("helm", f"{module}/cmd/helm", job.target / "helm", variables=variables)
+    # What a chart is told where no cluster is asked; left alone, it would be a Kubernetes of long ago.
+    for package in ("chartutil", "lint/rules"):
+        variables[f"{module}/pkg/{package}.k8sVersionMajor"] = "1"
+        variables[f"{module}/pkg/{package}.k8sVersionMinor"] = minor
+    return _program("helm", f"{module}/cmd/helm", variables)
 
 
 def _build_cilium(job: Job) -> None:
     variables = {f"{CILIUM_MODULE}/pkg/version.ciliumVersion": pinned_version("cilium", CILIUM_MODULE)}
     for package, place in CILIUM_PROGRAMS.items():
-        out = job.target / place
-        go_build("cilium", f"{CILIUM_MODULE}/{package}", out, variables=variables, tags="ipam_provider_operator")
+        go_build("cilium", f"{CILIUM_MODULE}/{package}", job.target / place, variables, CILIUM_TAGS)
 
 
 def _copy_cilium_chart(job: Job) -> None:
@@ -105,9 +70,15 @@ def _copy_cilium_chart(job: Job) -> None:
 
 
 ARTIFACTS = (
-    Artifact("kube", _build_kube, result="kube", files=(SOURCES / "kube",), code=CODE),
-    Artifact("coredns", _build_coredns, result="coredns", files=(SOURCES / "coredns",), code=CODE),
-    Artifact("helm", _build_helm, result="helm", files=(SOURCES / "helm",), code=CODE),
-    Artifact("cilium", _build_cilium, files=(SOURCES / "cilium",), code=CODE),
+    _kube(),
+    _program("coredns", ".", {}),
+    _helm(),
+    Artifact(
+        "cilium",
+        _build_cilium,
+        parameters=(CILIUM_TAGS, *(f"{package}={place}" for package, place in CILIUM_PROGRAMS.items())),
+        files=(SOURCES / "cilium",),
+        code=CODE,
+    ),
     Artifact("cilium-chart", _copy_cilium_chart, files=(SOURCES / "cilium",), code=CODE),
 )
