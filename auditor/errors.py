@@ -39,8 +39,8 @@ class ApiRefused(NetauditError):
         self.status = status
 
 
-class PermissionMissing(NetauditError):
-    """The API server refused a request that the audit cannot do without."""
+class PermissionMissing(ApiRefused):
+    """The API server does not allow a request that the audit cannot do without."""
 
     exit_code = 4
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import yaml
 from asyncio_throttle.throttler import Throttler
 from kubernetes.aio import config as untyped_config
 from kubernetes.aio.client import ApiClient, Configuration
@@ -21,7 +22,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
 from auditor.cluster.exec import ExecChannel
-from auditor.errors import ApiRefused, ClusterUnreachable, UsageError
+from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing, UsageError
 
 STEP = 0.1
 """Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
@@ -31,6 +32,7 @@ ANSWER = 60
 """Seconds that one answer may take."""
 ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
+DENIED = frozenset({401, 403})
 PASSING = frozenset({429, 500, 502, 503, 504})
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
@@ -51,7 +53,7 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
         return KubeApi(configuration, rate=rate, version=version, context=named)
     except ConfigException as error:
         fault = error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise _bad_kubeconfig(error) from error
     if kubeconfig is None and context is None:
         try:
@@ -254,11 +256,17 @@ async def _message(response: aiohttp.ClientResponse) -> str:
 
 
 def _refused(method: str, path: str, status: int, message: str) -> ApiRefused:
-    hint = "the rights that README.md lists are needed" if status in {401, 403} else "look at the API server's state"
+    if status in DENIED:
+        return PermissionMissing(
+            f"the API server does not allow {method} {path}",
+            why=f"it answered {status}: {message}",
+            attempt="kubectl apply -k deploy/kustomize/clone; --dry-run needs only deploy/kustomize/read-only",
+            status=status,
+        )
     return ApiRefused(
         f"the API server refused {method} {path}",
         why=f"it answered {status}: {message}",
-        attempt=hint,
+        attempt="look at the API server's state",
         status=status,
     )
 

@@ -11,7 +11,7 @@ from auditor.cluster.resources import CORE, DECIDING, FOREIGN_POLICIES, NEEDED
 from auditor.errors import ApiRefused, PermissionMissing
 from auditor.ports import RawSnapshot
 
-FORBIDDEN = frozenset({401, 403})
+FORBIDDEN = 403
 NOT_SERVED = 404
 
 
@@ -32,6 +32,7 @@ class LiveCluster:
                 f"cannot list {resource} in the whole cluster",
                 why=unreadable[resource],
                 attempt="kubectl apply -k deploy/kustomize/read-only, or use another context",
+                status=FORBIDDEN,
             )
         return RawSnapshot(objects, unreadable, str(version.get("gitVersion", "")))
 
@@ -53,7 +54,7 @@ class LiveCluster:
         except ApiRefused as error:
             if error.status == NOT_SERVED:
                 return []
-            if error.status in FORBIDDEN:
+            if isinstance(error, PermissionMissing):
                 return error.why
             raise
 
