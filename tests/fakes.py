@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from auditor.cluster.decode import decode
+from auditor.errors import ClusterUnreachable
 from auditor.events import Event
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Verdict
@@ -60,11 +61,15 @@ class FakeCluster:
     objects: Sequence[Raw]
     later: Sequence[Raw] | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    breaks_off: str = ""
+    """Why the second reading fails; empty when it does not."""
 
     async def collect(self) -> RawSnapshot:
         return raw(*self.objects, unreadable=self.unreadable)
 
     async def collect_policies(self) -> RawSnapshot:
+        if self.breaks_off:
+            raise ClusterUnreachable("cannot list networkpolicies", why=self.breaks_off, attempt="later")
         everything = raw(*(self.objects if self.later is None else self.later))
         return RawSnapshot({name: everything.objects.get(name, ()) for name in ("namespaces", "networkpolicies")})
 
@@ -194,6 +199,19 @@ def listener_dies(key: str, after: int) -> Twist:
     def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
         dead = attempt.probe.destination == key and attempt.round > after
         return Outcome.REFUSED if dead and outcome is Outcome.REACHED else outcome
+
+    return twist
+
+
+def listener_comes_late(key: str) -> Twist:
+    """One pod's listeners are not up yet when they are tried for the first time."""
+    tried: set[int] = set()
+
+    def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
+        if attempt.probe.destination != key or attempt.probe.port in tried:
+            return outcome
+        tried.add(attempt.probe.port)
+        return Outcome.REFUSED
 
     return twist
 

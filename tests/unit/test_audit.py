@@ -206,6 +206,16 @@ def test_listener_that_dies_proves_nothing(after: int, missing: str) -> None:
     assert (found.summary.leaks, found.summary.blockages, found.summary.exit_code) == (0, 0, 4)
 
 
+def test_listener_that_comes_up_late_is_waited_for() -> None:
+    """A listener that was not up at the opening is tried once more after a grace, and then proves what it can."""
+    db = keys(audit())["shop/db"]
+    found = audit(fakes.listener_comes_late(db))
+
+    assert found.backend.calls == [0, 0, 1, 4]
+    assert len(found.backend.waited) == 1
+    assert (found.summary.exit_code, found.summary.as_expected) == (0, found.summary.planned)
+
+
 @pytest.mark.parametrize(
     ("twist", "missing"),
     [
@@ -294,6 +304,17 @@ def test_policy_changed_during_the_run() -> None:
     assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in shop]
     assert found.reasons == {"a policy of one end's namespace changed during the run"}
     assert found.summary.exit_code == 4
+
+
+def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:
+    """Nobody can say that the predictions held for the whole run, so neither leaks nor denials are claimed."""
+    cluster = FakeCluster(SHOP, breaks_off="connection refused")
+    backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,))
+    material = asyncio.run(run_audit(cluster, backend, Options(), fakes.ignore))
+
+    assert {item.agreement for item in material.comparison.judgements} == {Agreement.INCONCLUSIVE}
+    assert all("connection refused" in item.reason for item in material.comparison.judgements)
+    assert (material.findings, summarise(material, Options()).exit_code) == ((), 4)
 
 
 def test_leak_under_a_changed_policy_is_no_finding() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +112,14 @@ def test_other_gaps_are_incomplete_too(more: dict[str, object], words: str) -> N
 
     assert found.exit_code == 4
     assert words in found.sentence
+
+
+def test_objects_that_could_not_be_removed_are_a_gap() -> None:
+    """A cluster that was not left as it was found is not clean."""
+    found = summary(replace(material(many(AS_EXPECTED, 5)), leftovers=("pod shop/x",)))
+
+    assert found.exit_code == 4
+    assert "1 objects could not be removed" in found.sentence
 
 
 def test_skipped_flows_are_no_identities() -> None:
