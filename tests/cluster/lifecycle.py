@@ -62,6 +62,8 @@ def up(cluster: ClusterSpec, progress: Progress = say) -> Record:
         _control_plane(record)
         progress(f"{time.monotonic() - started:.1f} s: the API server answers")
         _nodes(record)
+        if cluster.engine is Engine.CILIUM:
+            cilium.install(record)  # after the kubelets, which have enough to do meanwhile
         progress(f"{time.monotonic() - started:.1f} s: kubelets run")
         _await_pods(record)
         record.ready = True
@@ -153,8 +155,6 @@ def _control_plane(record: Record) -> None:
     _spawn(record, machine, "kube-scheduler", controlplane.scheduler(), env)
     for path, body in (*controlplane.first_objects(cluster), *dns.objects(cluster)):
         api.create(path, body)
-    if cluster.engine is Engine.CILIUM:
-        cilium.install(record)
     record.save()
 
 

@@ -121,3 +121,16 @@ def _configuration(cluster: Cluster) -> str:
     kinds = "configmaps,daemonsets,deployments,ciliumnodeconfigs"
     objects = json.loads(cluster.kubectl("get", kinds, "-n", "kube-system", "-o", "json").stdout)["items"]
     return json.dumps([{**one, "status": None} for one in objects], sort_keys=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("setting", ["enable-policy=never", "policy-audit-mode=true"])
+def test_a_cluster_is_started_with_a_setting(cluster: ClusterFactory, setting: str) -> None:
+    key, _, value = setting.partition("=")
+    silenced = cluster(engine="cilium", nodes=2, settings={key: value})
+    with scene(silenced) as pods:
+        pods.deny_all()
+
+        pods.await_matrix(pods.all(reached=True))
+
+    silenced.down()
