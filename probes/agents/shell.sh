@@ -111,7 +111,7 @@ connect() { # becomes one attempt: a first line on fd 4 once it is connected, th
     nc-openbsd) exec nc -n -d -v -W 1 "$ip" "$port" >&4 2>&4 ;;
     socat)
         case $ip in *:*) peer=TCP6:[$ip]:$port ;; *) peer=TCP4:$ip:$port ;; esac
-        exec socat "$peer" 'SYSTEM:echo + >&4; exec head -c 256 >&4,nofork'
+        exec socat "$peer" "EXEC:'sh -c \"echo + >&4; exec head -c 256 >&4\"',nofork"
         ;;
     bash)
         # shellcheck disable=SC3025 # only under bash
@@ -282,6 +282,11 @@ feed() { # the caller's lines, checked, to the lanes; then it stays until the ca
     [ -n "$ended" ] && while read -r _ <&8; do :; done
 }
 
+any() { # any PROCESS...: whether one of them is there
+    for process; do kill -0 "$process" && return; done
+    return 1
+}
+
 beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the caller is gone or the time is over
     feeder=$1
     shift
@@ -290,17 +295,21 @@ beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the calle
         now
         if [ "$now" -ge "$over" ]; then
             complain 'the batch took too long'
-        elif kill -0 "$feeder" 2>/dev/null; then
-            kill -USR1 "$@" 2>/dev/null
-            continue
-        else
+            break
+        elif ! kill -0 "$feeder"; then
             complain 'stdin was closed'
+            break
         fi
-        kill -TERM "$@" 2>/dev/null
-        $pause 8<&- 9>&-
-        kill -KILL "$@" 2>/dev/null
-        return
+        kill -USR1 "$@"
     done
+    # A lane ends its client first; one that is killed leaves it to the time limits of TCP.
+    kill -TERM "$@"
+    tries=0
+    while [ "$tries" -lt 50 ] && any "$@"; do
+        $pause 8<&- 9>&-
+        tries=$((tries + 1))
+    done
+    kill -KILL "$@"
 }
 
 lanes() { # stdin: the turn, as a pipe; fd 7: the work

@@ -25,6 +25,12 @@ def silent(peer: socket.socket, over: threading.Event) -> None:
     peer.recv(1)
 
 
+def hesitates(peer: socket.socket, over: threading.Event) -> None:
+    """Says something after a while, and hangs up."""
+    over.wait(0.2)
+    peer.sendall(b"sorry\n")
+
+
 def hangs_up(peer: socket.socket, over: threading.Event) -> None:
     """Accepts, and closes."""
 
@@ -101,6 +107,7 @@ class Stranger:
             try:
                 self._manner(peer, self._over)
             finally:
+                # Before the other can know of the end, so that the next one is never counted with this one.
                 self._count(-1)
 
     def _count(self, step: int) -> None:
