@@ -90,8 +90,8 @@ def _natural(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[int
 
 
 def _text(cell: Cell) -> str:
-    """Put a cell on one line."""
-    return plain(cell.text if isinstance(cell, Painted) else str(cell))
+    """Put a cell on one line; space around it would only ever feign columns."""
+    return plain(cell.text if isinstance(cell, Painted) else str(cell)).strip()
 
 
 def _wrapped(cell: Cell, limit: int, ink: Ink) -> str:

@@ -11,6 +11,7 @@
   const SMALLEST_GLYPH = 8; // pixels
 
   for (const element of document.querySelectorAll(".scripted")) element.hidden = false;
+  for (const element of document.querySelectorAll(".unscripted")) element.hidden = true;
   // Closed details would be missing on paper.
   addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("details")) details.open = true;

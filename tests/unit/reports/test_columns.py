@@ -52,9 +52,8 @@ def test_paint_changes_no_column(cells: list[tuple[str, str, int, str]], width: 
 
     colored = table(("name", "what", "flows", "reason"), painted, width, COLOR)
 
-    assert table(("name", "what", "flows", "reason"), painted, width, PLAIN) == [
-        PAINT.sub("", line) for line in colored
-    ]
+    unpainted = [PAINT.sub("", line).rstrip() for line in colored]
+    assert [line.rstrip() for line in table(("name", "what", "flows", "reason"), painted, width, PLAIN)] == unpainted
 
 
 @given(
