@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import secrets
 import shlex
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = build_parser(tuple(FORMATS), __version__)
     flags = parser.parse_args(words)
+    # Libraries' own warnings would come between the lines of a report; what matters is told as events and errors.
+    logging.getLogger().addHandler(logging.NullHandler())
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
     try:
         return asyncio.run(_interruptible(_COMMANDS[flags.command](flags, words, console)))
@@ -62,6 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the report closed it early; that is no fault.
         sys.stderr.close()
         return FAILED
+    except Exception as error:
+        # A fault of ours: said as plainly as the others, and with its place on demand.
+        if flags.debug:
+            raise
+        _say_error(_own_fault(error))
+        return FAILED
+
+
+def _own_fault(error: Exception) -> NetauditError:
+    return NetauditError(
+        "netaudit failed in a way that it does not know",
+        why=f"{type(error).__name__}: {error}",
+        attempt="netaudit cleanup, then the same command with --debug for the place in the program",
+    )
 
 
 def _say_error(error: NetauditError) -> None:

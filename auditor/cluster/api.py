@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -45,6 +46,8 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
     Raises UsageError where there is neither, or the kubeconfig makes no sense.
     """
     configuration = Configuration()
+    if kubeconfig is not None and not Path(kubeconfig).expanduser().is_file():
+        raise _bad_kubeconfig(FileNotFoundError(f"there is no file {kubeconfig}"))
     try:
         loader = await kube_config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
