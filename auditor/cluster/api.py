@@ -7,6 +7,7 @@ The client's typed models are not used: one odd object would fail a whole list.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -46,7 +47,7 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
     Raises UsageError where there is neither, or the kubeconfig makes no sense.
     """
     configuration = Configuration()
-    if kubeconfig is not None and not Path(kubeconfig).expanduser().is_file():
+    if kubeconfig is not None and not _is_file(kubeconfig):
         raise _bad_kubeconfig(FileNotFoundError(f"there is no file {kubeconfig}"))
     try:
         loader = await kube_config.load_kube_config(
@@ -63,8 +64,15 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
             kube_config.load_incluster_config(client_configuration=configuration)
             return KubeApi(configuration, rate=rate, version=version, context="in-cluster")
         except ConfigException:
-            pass  # the kubeconfig's fault says more
+            if not any(map(_is_file, os.environ.get("KUBECONFIG", "~/.kube/config").split(os.pathsep))):
+                raise _bad_kubeconfig(
+                    FileNotFoundError("there is no kubeconfig in KUBECONFIG or ~/.kube, and this is not a pod")
+                ) from None
     raise _bad_kubeconfig(fault)
+
+
+def _is_file(path: str) -> bool:
+    return Path(path).expanduser().is_file()
 
 
 def _bad_kubeconfig(error: Exception) -> UsageError:
