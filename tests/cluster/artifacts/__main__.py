@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _build(options.names or list(CATALOGUE))
             case "list":
                 _list()
+            case "prune":
+                print(f"removed {store().drop_others()} builds")
             case "install-packages":
                 _install()
     except ArtifactError as error:
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="build artifacts that are not in the cache")
     build.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
     commands.add_parser("list", help="list all artifacts and where they lie")
+    commands.add_parser("prune", help="remove what other states of the sources have led to")
     commands.add_parser("install-packages", help="install the Debian packages that builds and cluster need")
     return parser
 

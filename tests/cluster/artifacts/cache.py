@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.cluster.artifacts.errors import ArtifactError
 
 KEY_LENGTH = 20
+LOCKS = "locks"
 KEPT = 2
 KEPT_SECONDS = 6 * 3600.0
 """Older builds of an artifact stay while they are among the newest few or were used within this time."""
@@ -100,6 +101,20 @@ class Store:
         with self._lock(name):
             return self.find(name) or self._build(name, needed)
 
+    def drop_others(self) -> int:
+        """Remove every build that the catalogue as it stands does not lead to; return how many there were."""
+        dropped = 0
+        for folder in sorted(self._root.glob("*/")):
+            if folder.name == LOCKS:
+                continue
+            with self._lock(folder.name):
+                kept = self.key(folder.name) if folder.name in self._catalogue else None
+                others = [entry for entry in folder.iterdir() if entry.name != kept]
+                for entry in others:
+                    shutil.rmtree(entry)
+                dropped += len(others)
+        return dropped
+
     def _build(self, name: str, needed: Mapping[str, Path]) -> Path:
         artifact = self._artifact(name)
         folder = self._root / name / self.key(name)
@@ -132,7 +147,7 @@ class Store:
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
-        locks = self._root / "locks"
+        locks = self._root / LOCKS
         locks.mkdir(parents=True, exist_ok=True)
         with (locks / name).open("w") as handle:
             try:

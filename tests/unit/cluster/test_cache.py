@@ -253,6 +253,19 @@ def test_old_builds_go_when_nobody_asks_for_them(workshop: Workshop) -> None:
     assert left == {newest, folders[0]}
 
 
+def test_dropping_leaves_what_the_sources_lead_to(workshop: Workshop) -> None:
+    workshop.add("gone")
+    workshop.add("thing", parameters=("old",))
+    workshop.store().ensure("gone")
+    workshop.store().ensure("thing")
+    workshop.add("thing", parameters=("new",))
+    current = workshop.store().ensure("thing")
+    del workshop.catalogue["gone"]
+    assert workshop.store().drop_others() == 2
+    assert workshop.store().drop_others() == 0
+    assert workshop.store().find("thing") == current
+
+
 def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NETAUDIT_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
