@@ -1,4 +1,4 @@
-"""Removing what runs left: pods first, then their holders, then netaudit's own namespaces.
+"""Removing what runs left: netaudit's own namespaces, and elsewhere pods first and then their holders.
 
 Only what bears the marks of a run is touched: a holder by its label, name, annotation and 0 replicas together, a pod by
 that holder's UID, a namespace by its name, label and annotation.
@@ -80,17 +80,19 @@ def _is_owned(pod: dict[str, Any], uid: str) -> bool:
 
 
 async def remove(api: KubeApi, found: Leftovers, say: Callable[[str], None]) -> Sequence[str]:
-    """Remove objects in an order that never leaves a pod without its owner; name those that stay and why."""
-    trouble = await _delete_all(api, [_pod_path(*key) for key in found.pods])
-    trouble += await _wait_gone(api, [_pod_path(*key) for key in found.pods], say)
-    trouble += await _delete_all(api, [_holder_path(*key) for key in found.holders])
-    trouble += await _wait_gone(api, [_holder_path(*key) for key in found.holders], say)
-    # The Lease's namespace goes last: until then no other run begins.
-    names = sorted(found.namespaces, key=lambda name: (name == "netaudit", name))
-    for group in ([name for name in names if name != "netaudit"], [name for name in names if name == "netaudit"]):
-        paths = [f"/api/v1/namespaces/{name}" for name in group]
+    """Remove objects in an order that never leaves a pod without its owner; name those that stay and why.
+
+    Own namespaces are told to go first, because the namespace controller begins only five seconds later; what stands
+    in them goes with them.
+    """
+    namespaces = [f"/api/v1/namespaces/{name}" for name in found.namespaces]
+    pods = [_pod_path(*key) for key in found.pods if key[0] not in found.namespaces]
+    holders = [_holder_path(*key) for key in found.holders if key[0] not in found.namespaces]
+    trouble = await _delete_all(api, namespaces)
+    for paths in (pods, holders):
         trouble += await _delete_all(api, paths)
         trouble += await _wait_gone(api, paths, say)
+    trouble += await _wait_gone(api, namespaces, say)
     return sorted(set(trouble))
 
 
