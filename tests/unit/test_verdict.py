@@ -70,6 +70,9 @@ def summary(found: Material, **options: object) -> Summary:
         pytest.param(
             many(INCONCLUSIVE, 3), (), {"min_coverage": 0.0}, 4, id="nothing judged, and no coverage asked for"
         ),
+        pytest.param(
+            many(INCONCLUSIVE, 3, denied=False), (), {"min_coverage": 0.0}, 4, id="nothing judged, and nothing denied"
+        ),
         pytest.param([*many(AS_EXPECTED, 9), *many(INCONCLUSIVE, 1, 10)], (), {}, 0, id="nine of ten"),
         pytest.param([*many(AS_EXPECTED, 8), *many(INCONCLUSIVE, 2, 9)], (), {}, 4, id="eight of ten"),
         pytest.param(

@@ -31,7 +31,8 @@ STAND_INS = (
 
 
 def identity(item: StandIn, *pods: Pod) -> Identity:
-    members = pods or (Pod(item.namespace, f"{item.key}-x7z", owner=Owner("Deployment", f"app-{item.key}")),)
+    name = item.identity.replace("id-", "app-")
+    members = pods or (Pod(item.namespace, f"{name}-x7z", owner=Owner("Deployment", name)),)
     return Identity(item.identity, item.namespace, (), (), members, (80,), frozenset())
 
 
@@ -94,9 +95,9 @@ def test_other_policies_or_workloads_are_another_fault() -> None:
 
 def test_id_lives_as_long_as_the_fault() -> None:
     """Other pod names, nodes, addresses, flow numbers and keys give the same id."""
-    moved = [replace(item, node="n9") for item in STAND_INS]
+    moved = [replace(item, node="n9", key=item.key.replace("i", "i7")) for item in STAND_INS]
     first = only(diagnose(case([judgement(LEAK)])))
-    later = only(diagnose(case([judgement(LEAK, number=77)], moved, suffix="-q9k")))
+    later = only(diagnose(case([judgement(LEAK, DENIED, "i70", "i71", number=77)], moved, suffix="-q9k")))
 
     assert (first.id, len(first.id)) == (later.id, 16)
 
