@@ -350,7 +350,7 @@ linger() { # the caller leaves first: an exec that ends by itself may lose what 
     timer=$!
     { read -r _ <&8; kill "$timer"; } &
     wait "$timer"
-    kill $!
+    kill $! || true
 }
 
 probe() {
