@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.claims import node_claims, policy_claims
 from auditor.cluster.decode import decode
-from auditor.compare import Evidence, as_stored, changed_flows, compare, recheck
+from auditor.compare import Evidence, as_stored, changed_flows, compare, moved_flows, recheck
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
 from auditor.errors import NetauditError
@@ -19,7 +19,7 @@ from auditor.model.options import Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.plan import is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
-from auditor.predict import Model, predict
+from auditor.predict import Model, predict, same_class
 from auditor.rounds import (
     CLOSING,
     FLOWS,
@@ -28,6 +28,7 @@ from auditor.rounds import (
     Placement,
     flow_probes,
     listener_probes,
+    running,
     silent_listeners,
 )
 from auditor.verdict import Material
@@ -72,19 +73,39 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     async with backend.session(known.plan, on_event) as session:
         placement = dict(session.placed)
         flows = as_stored(known.plan.flows, placement, model)
+        strays = _strays(placement, model, known.matrix)
         try:
             async with asyncio.timeout_at(end):
                 await measure(session, flows, options, seen)
         except TimeoutError:
             on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
         changed = await _changed(source, flows, placement, model)
+        changed |= moved_flows(flows, placement, session.placed)
     judgements = compare(flows, Evidence(placement, seen), changed)
     comparison = Comparison(judgements, policy_claims(judgements, model, placement), node_claims(judgements, placement))
     identities = {identity.id: identity for identity in known.matrix.identities}
     findings = diagnose(Case(known.plan, placement, comparison, identities, known.snapshot.cluster_uid))
     rounds = len({observation.round for observation in seen})
     return Material(
-        known.snapshot, known.matrix, known.plan, placement, comparison, findings, rounds, tuple(backend.leftovers)
+        snapshot=known.snapshot,
+        matrix=known.matrix,
+        plan=known.plan,
+        placement=placement,
+        comparison=comparison,
+        findings=findings,
+        strays=strays,
+        rounds=rounds,
+        leftovers=tuple(backend.leftovers),
+    )
+
+
+def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> tuple[str, ...]:
+    """Stand-ins that policies tell apart from the identity that they were made for, because admission changed them."""
+    member = {identity.id: identity.pods[0] for identity in matrix.identities}
+    return tuple(
+        key
+        for key, item in running(placement).items()
+        if item.stand_in.identity and not same_class(model, item.pod, member[item.stand_in.identity])
     )
 
 

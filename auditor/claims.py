@@ -107,7 +107,7 @@ def _claim(subject: PolicyRef | str, direction: Direction, denied: Sequence[Judg
     shown = _ids(item for item in alone if item.agreement in SHOWN)
     if leaks:
         reason = f"{len(leaks)} of {len(denied)} flows that it denies got through"
-        return Claim(subject, direction, Proof.LEAKING, reason, leaks)
+        return Claim(subject, direction, Proof.LEAKING, reason, leaks, whole=not shown)
     if shown:
         return Claim(subject, direction, Proof.PROVEN, f"{len(shown)} flows that it alone denies did not", shown)
     if alone:

@@ -227,5 +227,15 @@ def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Mo
     return changed
 
 
+def moved_flows(flows: Iterable[PlannedFlow], before: Placement, after: Placement) -> dict[int, str]:
+    """Flows of which a probe pod is not any more what it was when its verdict was made."""
+    moved = {key: after[key] for key in running(before) if key in after and after[key] != before[key]}
+    return {
+        flow.id: "a probe pod's labels were changed during the run"
+        for flow in flows
+        if {flow.source, flow.destination} & moved.keys()
+    }
+
+
 def _versions(model: Model, namespace: str) -> list[tuple[str, str, str]]:
     return sorted((policy.name, policy.uid, policy.version) for policy in model.policies(namespace))

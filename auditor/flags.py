@@ -6,6 +6,7 @@ Pure but for argparse, which prints help and usage errors itself.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ examples:
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 DEFAULTS = Options()
+SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LEAST_BUDGET = 90
 """Seconds: below this, cleaning up would leave no time to measure."""
@@ -239,7 +241,7 @@ def parse_selector(text: str) -> LabelSelector:
 
 
 def _requirement(part: str) -> Requirement:
-    if "(" in part or " " in part:
+    if not SELECTOR_PART.fullmatch(part):
         raise _bad_selector(part)
     if "!=" in part:
         key, _, value = part.partition("!=")

@@ -13,7 +13,7 @@ from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Protocol
 from auditor.model.matrix import Identity
 from auditor.model.probe import PlannedFlow, Role, StandIn
-from auditor.predict import UNNAMED_PORTS, Model
+from auditor.predict import Model, unnamed_port
 
 
 class FlowMaker:
@@ -34,6 +34,9 @@ class FlowMaker:
         self._controls = controls
         self._audited = audited
         self._nodes = {stand_in.key: stand_in.node for stand_in in (*clones, *controls)}
+        members = [identities[clone.identity].pods[0] for clone in clones]
+        one_each = [next((pod.address(family) for pod in members if pod.address(family)), None) for family in Family]
+        self._borrowed = tuple(address for address in one_each if address)
         self._families = tuple(
             family for family in Family if any(family in identities[c.identity].pods[0].families for c in clones)
         )
@@ -84,7 +87,7 @@ class FlowMaker:
     def _egress_ports(self, clone: StandIn) -> tuple[int, ...]:
         """Ports to try towards a control: those that egress rules about the clone name, and one that nobody names."""
         pod = self._pod(clone)
-        unnamed = {UNNAMED_PORTS[0]}
+        unnamed = unnamed_port(self._model)
         if Direction.EGRESS not in self._model.isolates(pod):
             return tuple(unnamed)
         named = {
@@ -103,7 +106,7 @@ class FlowMaker:
         if stand_in.role is Role.CLONE:
             addresses = self._identities[stand_in.identity].pods[0].addresses
         else:
-            addresses = self._identities[self._clones[0].identity].pods[0].addresses
+            addresses = self._borrowed
         return Pod(
             namespace=stand_in.namespace,
             name=stand_in.key,

@@ -73,13 +73,15 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) 
     controls = _controls(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
     flows = _bounded(_judgeable(maker.flows(), skipped), options, skipped)
+    clones = _met(clones, flows)
     controls = _listening(controls, flows, maker)
+    skipped += _replicas(seats)
     plan = ProbePlan(
         own_namespaces=tuple(namespace.name for namespace in own_namespaces()),
         stand_ins=(*clones, *controls),
         flows=flows,
         skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
-        notes=_notes(model, controls),
+        notes=_notes(model),
     )
     return replace(plan, estimate=estimate(plan, options))
 
@@ -95,7 +97,7 @@ def _first_seats(
         if reason is None and not nodes:
             reason = "no ready Linux node runs a replica of it"
         if reason is not None:
-            skipped.append(Skip(identity.title, reason))
+            skipped.append(Skip(identity.title, reason, identity=True))
             continue
         node = min(nodes, key=lambda name: (load[name], name))
         load[node] += 1
@@ -124,7 +126,8 @@ def _within(seats: list[_Seat], limit: int, skipped: list[Skip]) -> list[_Seat]:
         # Each node in use costs two controls as well.
         cost = 1 if seat.node in nodes else 3
         if cost > room:
-            skipped.append(Skip(seat.identity.title, f"more probe pods than --max-pods {limit} allows"))
+            what = seat.identity.title if seat.first else f"{seat.identity.title} on {seat.node}"
+            skipped.append(Skip(what, f"more probe pods than --max-pods {limit} allows", identity=seat.first))
             continue
         room -= cost
         nodes.add(seat.node)
@@ -154,12 +157,33 @@ def _controls(nodes: Sequence[str]) -> tuple[StandIn, ...]:
     )
 
 
+def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[StandIn, ...]:
+    """Leave out the clones that no flow needs: a probe pod that proves nothing is not made."""
+    used = {key for flow in flows for key in (flow.source, flow.destination)}
+    return tuple(clone for clone in clones if clone.key in used)
+
+
+def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
+    """Connections between replicas need two stand-ins of one identity, which only few have."""
+    doubled = {seat.identity.id for seat in seats if not seat.first}
+    left = [
+        seat.identity
+        for seat in seats
+        if len(seat.identity.pods) > 1 and seat.identity.isolated and seat.identity.id not in doubled
+    ]
+    if not left:
+        return []
+    flows = sum(len(identity.listens) for identity in left)
+    return [Skip(f"connections between replicas of {len(left)} identities", "one probe pod stands for them", flows)]
+
+
 def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker: FlowMaker) -> tuple[StandIn, ...]:
     """Give each control the ports of every flow that ends on its node: it is their target or their twin's."""
     ports: dict[str, set[int]] = defaultdict(set)
     for flow in flows:
         ports[maker.node_of(flow.destination)].add(flow.port)
-    return tuple(replace(control, listens=tuple(sorted(ports[control.node]))) for control in controls)
+    listening = [replace(control, listens=tuple(sorted(ports[control.node]))) for control in controls]
+    return tuple(control for control in listening if flows)
 
 
 def _judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
@@ -186,14 +210,14 @@ def _bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) ->
     return tuple(sorted(flows, key=lambda flow: flow.id))
 
 
-def _notes(model: Model, controls: Sequence[StandIn]) -> tuple[str, ...]:
+def _notes(model: Model) -> tuple[str, ...]:
     notes = []
     if any(model.policies(name) for name in (CONTROL_NAMESPACE, OWN_NAMESPACE)):
         notes.append("a policy stands in netaudit's own namespaces: its controls are not unpoliced")
     notes += [
         f"{spot.reason}: it may select the controls too, and leaves every flow UNKNOWN"
         for spot in model.snapshot.blind_spots
-        if spot.namespace is None and controls
+        if spot.namespace is None
     ]
     return tuple(sorted(set(notes)))
 

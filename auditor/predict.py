@@ -227,8 +227,20 @@ def interesting_ports(model: Model, members: Sequence[Pod]) -> tuple[int, ...]:
     first = members[0]
     declared = {port.number for pod in members for port in pod.ports if port.protocol is Protocol.TCP}
     named = set(_ports_named_towards(model, first))
-    unnamed = [port for port in UNNAMED_PORTS if port not in declared and not _is_named(model, port)]
-    return tuple(sorted({*declared, *named, *unnamed[:1]}))
+    return tuple(sorted({*declared, *named, *unnamed_port(model, declared)}))
+
+
+def unnamed_port(model: Model, declared: Iterable[int] = ()) -> frozenset[int]:
+    """A port that no policy names and that is not declared, as a set of one; empty where all candidates are named."""
+    taken = set(declared)
+    free = [port for port in UNNAMED_PORTS if port not in taken and not _is_named(model, port)]
+    return frozenset(free[:1])
+
+
+def same_class(model: Model, one: Pod, other: Pod) -> bool:
+    """Whether no policy can tell two pods of one namespace apart by labels or named ports."""
+    relevant = _Relevance(model)
+    return relevant.key(one)[:-1] == relevant.key(other)[:-1]
 
 
 def _ports_named_towards(model: Model, pod: Pod) -> Iterable[int]:

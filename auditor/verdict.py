@@ -31,6 +31,8 @@ class Material:
     placement: Mapping[str, Placed | NotPlaced]
     comparison: Comparison
     findings: tuple[Finding, ...] = ()
+    strays: tuple[str, ...] = ()
+    """Keys of stand-ins that policies tell apart from their identity, as they were stored."""
     rounds: int = 0
     leftovers: tuple[str, ...] = ()
 
@@ -65,31 +67,38 @@ def summarise(material: Material, options: Options) -> Summary:
 
 def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
-    judgements, plan = material.comparison.judgements, material.plan
-    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in judgements)
-    gaps: list[str] = []
+    return (*_flow_gaps(material, options), *_pod_gaps(material, options))
+
+
+def _flow_gaps(material: Material, options: Options) -> list[str]:
+    judgements = material.comparison.judgements
     if not judgements:
-        reasons = sorted({f"{skip.what}: {skip.reason}" for skip in plan.skipped})
-        gaps.append(f"nothing was tested ({'; '.join(reasons) or 'no flow to test'})")
-    elif open_ones == len(judgements) or (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
-        gaps.append(f"{open_ones} of {len(judgements)} flows could not be judged")
-    else:
-        gaps += _denial_gap(judgements, options)
-    dead = sorted(key for key, item in material.placement.items() if isinstance(item, NotPlaced))
-    if dead:
-        gaps.append(f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run")
-    faulty = {item.flow.source for item in judgements if item.outcome is Outcome.FAULT}
-    if faulty:
-        gaps.append(f"measurements of {len(faulty)} probe pods failed")
-    skipped = [skip for skip in plan.skipped if not skip.flows]
-    tested = {item.identity for item in plan.stand_ins if item.identity}
-    if judgements and len(tested) < options.min_coverage * (len(tested) + len(skipped)):
-        gaps.append(f"{len(skipped)} of {len(tested) + len(skipped)} identities were not tested")
-    if material.leftovers:
-        gaps.append(f"{len(material.leftovers)} objects could not be removed")
-    if material.snapshot.unreadable:
-        gaps.append(f"not readable: {', '.join(sorted(material.snapshot.unreadable))}")
-    return tuple(gaps)
+        reasons = sorted({f"{skip.what}: {skip.reason}" for skip in material.plan.skipped})
+        return [f"nothing was tested ({'; '.join(reasons) or 'no flow to test'})"]
+    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in judgements)
+    if open_ones == len(judgements) or (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
+        return [f"{open_ones} of {len(judgements)} flows could not be judged"]
+    return _denial_gap(judgements, options)
+
+
+def _pod_gaps(material: Material, options: Options) -> list[str]:
+    plan = material.plan
+    dead = [key for key, item in material.placement.items() if isinstance(item, NotPlaced)]
+    faulty = {item.flow.source for item in material.comparison.judgements if item.outcome is Outcome.FAULT}
+    lost = sum(skip.identity for skip in plan.skipped)
+    tested = len({item.identity for item in plan.stand_ins if item.identity})
+    few = bool(plan.stand_ins) and tested < options.min_coverage * (tested + lost)
+    gaps = {
+        f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run": bool(dead),
+        f"measurements of {len(faulty)} probe pods failed": bool(faulty),
+        f"{lost} of {tested + lost} identities were not tested": few,
+        f"{len(material.strays)} probe pods do not stand for their identity: admission changed them": bool(
+            material.strays
+        ),
+        f"{len(material.leftovers)} objects could not be removed": bool(material.leftovers),
+        f"not readable: {', '.join(sorted(material.snapshot.unreadable))}": bool(material.snapshot.unreadable),
+    }
+    return [text for text, holds in gaps.items() if holds]
 
 
 def _denial_gap(judgements: Sequence[Judgement], options: Options) -> list[str]:
@@ -110,17 +119,25 @@ def _shown(comparison: Comparison) -> list[int]:
     ]
 
 
+def _where(comparison: Comparison) -> str:
+    leaking = [claim for claim in comparison.nodes if claim.proof is Proof.LEAKING]
+    nodes = ", ".join(sorted({str(claim.subject) for claim in leaking}))
+    # Where some denials hold on the same node, enforcement has a hole rather than being absent.
+    whole = all(claim.whole for claim in leaking)
+    return f"Policy is not enforced on {nodes}" if whole else f"Policy is enforced only in part on {nodes}"
+
+
 def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:
     denied = [item for item in comparison.judgements if item.flow.predicted.verdict is Verdict.DENIED]
     tail = f" Incomplete: {'; '.join(gaps)}." if gaps else ""
     if not comparison.judgements:
         return f"No answer.{tail}"
     if counts[Agreement.LEAK]:
-        nodes = sorted({str(claim.subject) for claim in comparison.nodes if claim.proof is Proof.LEAKING})
-        head = f"Policy is not enforced on {', '.join(nodes)}: {counts[Agreement.LEAK]} of {len(denied)} flows that"
-        return f"{head} policies deny got through.{tail}"
+        head = f"{_where(comparison)}: {counts[Agreement.LEAK]} of {len(denied)} flows that policies deny"
+        return f"{head} got through.{tail}"
     if counts[Agreement.BLOCKAGE]:
-        return f"{counts[Agreement.BLOCKAGE]} flows that policies allow did not get through; no denied one did.{tail}"
+        blocked = f"{counts[Agreement.BLOCKAGE]} flows that policies allow did not get through"
+        return f"{blocked}; {len(_shown(comparison))} of {len(denied)} denials were shown.{tail}"
     if not denied:
         return f"No policy denies any of the {len(comparison.judgements)} flows that were tried.{tail}"
     shown = len(_shown(comparison))

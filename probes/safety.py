@@ -24,16 +24,27 @@ def hazard(snapshot: Snapshot, identity: Identity) -> str | None:
 
 def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
     namespace, labels = identity.namespace, dict(identity.labels)
-    for resource in sorted(snapshot.unreadable & WATCHERS):
-        yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
-    for resource, where in sorted(snapshot.unreadable_in):
-        if where in {namespace, ""} and resource in WATCHERS | {"pods"}:
-            yield f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
+    yield from _unknowns(snapshot, namespace)
+    names = [port.name for port in identity.named_ports]
+    if len(set(names)) < len(names):
+        yield "policies name a port that its pods declare with several numbers, which one container cannot declare"
     yield from _namespace_hazards(snapshot, namespace)
     for service in snapshot.services:
         if service.namespace == namespace and service.publishes_not_ready and _matches(service.selector, labels):
             yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a never-ready pod"
     yield from _autoscaler_hazards(snapshot, namespace, labels)
+    yield from _scheduling_hazards(snapshot, namespace, labels)
+
+
+def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[str]:
+    for resource in sorted(snapshot.unreadable & WATCHERS):
+        yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
+    for resource, where in sorted(snapshot.unreadable_in):
+        if where in {namespace, ""} and resource in WATCHERS | {"pods"}:
+            yield f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
+
+
+def _scheduling_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable[str]:
     for pod in snapshot.pods:
         near = pod.namespace == namespace
         if any((near or term.everywhere) and term.selector.matches(labels) for term in pod.repelled_by):

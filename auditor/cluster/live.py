@@ -21,11 +21,13 @@ class LiveCluster:
     def __init__(self, api: KubeApi) -> None:
         """Read through `api`."""
         self._api = api
+        self._foreign: dict[str, str] = {}
 
     async def collect(self) -> RawSnapshot:
         """List all resources of the snapshot; raises PermissionMissing where a needed one may not be read."""
         version = await self._api.get("/version")
-        paths = CORE | await self._foreign_paths()
+        self._foreign = await self._foreign_paths()
+        paths = CORE | self._foreign
         objects, unreadable = await self._list(paths)
         for resource in sorted(NEEDED & unreadable.keys()):
             raise PermissionMissing(
@@ -37,8 +39,8 @@ class LiveCluster:
         return RawSnapshot(objects, unreadable, str(version.get("gitVersion", "")))
 
     async def collect_policies(self) -> RawSnapshot:
-        """List again only namespaces and policies."""
-        objects, unreadable = await self._list({name: CORE[name] for name in DECIDING})
+        """List again only namespaces and policies, those of kinds that are not modelled too."""
+        objects, unreadable = await self._list({name: CORE[name] for name in DECIDING} | self._foreign)
         return RawSnapshot(objects, unreadable)
 
     async def _list(self, paths: dict[str, str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:

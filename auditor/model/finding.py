@@ -77,6 +77,8 @@ class Claim:
     proof: Proof
     reason: str
     flows: tuple[int, ...] = ()
+    whole: bool = False
+    """For LEAKING: nothing that it alone denies was shown to be denied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class Skip:
     what: str
     reason: str
     flows: int = 0
+    identity: bool = False
+    """Whether an identity is not tested at all because of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,12 +337,13 @@ def test_namespace_relabelled_during_the_run() -> None:
 
 
 def test_stand_in_that_admission_relabels_is_judged_as_it_stands() -> None:
-    """A stored pod that a policy no longer selects is predicted anew, and is no leak."""
+    """A stored pod that a policy no longer selects is predicted anew and is no leak, but its identity went untested."""
     db = keys(audit())["shop/db"]
     found = audit(labels={db: {"app": "other"}})
 
     assert found.summary.leaks == 0
-    assert found.summary.exit_code == 0
+    assert found.summary.exit_code == 4
+    assert "1 probe pods do not stand for their identity" in found.summary.sentence
     assert any(claim.proof is Proof.NOT_APPLICABLE for claim in found.material.comparison.policies)
 
 

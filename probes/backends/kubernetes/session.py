@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
@@ -150,8 +151,15 @@ class _Session:
 
     @property
     def placed(self) -> Mapping[str, Placed | NotPlaced]:
-        """Every stand-in by key."""
-        return self._placed
+        """Every stand-in by key, as it is stored now; one that is gone stays what it was."""
+        return {key: self._now(item) if isinstance(item, Placed) else item for key, item in self._placed.items()}
+
+    def _now(self, item: Placed) -> Placed | NotPlaced:
+        raw = self._raw(item.stand_in)
+        labels = ((raw or {}).get("metadata") or {}).get("labels") or {}
+        if raw is None or labels == dict(item.pod.labels):
+            return item
+        return NotPlaced(item.stand_in, "its labels were changed during the run")
 
     async def start(self) -> None:
         """Create holders and pods and wait until each runs or is known not to."""
@@ -188,7 +196,7 @@ class _Session:
         except NetauditError as error:
             self._placed[stand_in.key] = NotPlaced(stand_in, f"its pod was not accepted: {error.why}")
 
-    def _raw(self, stand_in: StandIn) -> Mapping[str, object] | None:
+    def _raw(self, stand_in: StandIn) -> Mapping[str, Any] | None:
         return self._follower.pods.get((stand_in.namespace, self._backend.marks.pod(stand_in)))
 
     def _all_settled(self) -> bool:
