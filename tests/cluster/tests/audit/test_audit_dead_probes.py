@@ -107,8 +107,11 @@ def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -
 
     mine = [flow for flow in result.report.flows if flow.source == CLIENT]
     assert ended
-    assert agreements(mine) == {OPEN}
-    assert {flow.path for flow in result.report.judged("leak")} == DENIED - {flow.path for flow in mine}
+    # What an exec had said before it was killed counts, so a nonce may have come through; a denial needs every piece.
+    assert OPEN in agreements(mine)
+    assert agreements(denied(mine)) <= {OPEN, "leak"}
+    assert agreements(mine) <= {OPEN, SURE, "leak"}
+    assert {flow.path for flow in result.report.judged("leak")} >= DENIED - {flow.path for flow in mine}
     assert result.code == 3
     assert "measurements of 1 probe pods failed" in result.report.summary["sentence"]
 
@@ -161,7 +164,7 @@ def test_api_server_that_is_away_at_the_end(vault: Site, lax: Cluster, netaudit:
 def test_one_run_at_a_time(vault: Site, netaudit: Command) -> None:
     """While a run renews its Lease another run and `netaudit cleanup` refuse, say what to do, and touch nothing."""
     with netaudit.start("run", "--settle", "10m") as first:
-        first.await_line("probe again")
+        first.await_line("probe (")
         before = {item["metadata"]["uid"] for item in vault.probe_pods("Running")}
         with netaudit.start("run") as second, netaudit.start("cleanup") as sweep:
             refused = [second.finish(MINUTE), sweep.finish(MINUTE)]
