@@ -14,6 +14,7 @@ from tests.cluster.cluster import existing, record_of
 from tests.cluster.errors import ClusterError
 from tests.cluster.spec import NodeOptions, make_spec
 
+_INTERRUPTED = 130
 _PER_NODE = "NODE:KEY=VALUE"
 
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.action(options))
     except ValueError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: `down NAME`, or the next `up NAME`, removes what was started\n")
+        return _INTERRUPTED
     except (ClusterError, ArtifactError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -59,6 +59,16 @@ def planned(found: Iterable[Hierarchy], path: str) -> list[Path]:
     return [hierarchy.parent / path for hierarchy in found]
 
 
+def named(name: str) -> list[Path]:
+    """All cgroups of this name, wherever they hang."""
+    return [
+        Path(folder) / name
+        for hierarchy in hierarchies()
+        for folder, children, _ in os.walk(hierarchy.mount)
+        if name in children
+    ]
+
+
 def make(found: Iterable[Hierarchy], path: str) -> list[Path]:
     """Create cluster/machine in every hierarchy."""
     made = []

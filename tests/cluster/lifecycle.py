@@ -18,7 +18,7 @@ from tests.cluster.machine import Machine, boot, missing_programs, run_detached,
 from tests.cluster.pki import Pki, make_pki
 from tests.cluster.processes import kill_all
 from tests.cluster.rootfs import KUBE, Root
-from tests.cluster.spec import CONTROL_PLANE, OUTSIDE, ClusterSpec, Engine, NodeSpec
+from tests.cluster.spec import CONTROL_PLANE, MAX_NAME, OUTSIDE, ClusterSpec, Engine, NodeSpec
 from tests.cluster.state import Record
 
 _PROGRAMS = (
@@ -36,6 +36,8 @@ _PROGRAMS = (
 )
 _INOTIFY_INSTANCES = 8192
 """Every kubelet, containerd and agent takes some; the usual limit of 128 ends with the second cluster."""
+
+_SOCKET_PATH = 107
 
 _PATIENCE = 60.0
 """Seconds that each step may take, on a machine that is busy with other things."""
@@ -85,6 +87,10 @@ def _check_machine() -> None:
     missing = missing_programs(_PROGRAMS)
     if missing:
         raise ClusterError("a test cluster cannot be started", f"not on the PATH: {', '.join(missing)}", "make setup")
+    longest = state.state_root() / ("x" * MAX_NAME) / "proxy-429.sock"
+    if len(str(longest)) > _SOCKET_PATH:
+        why = f"$NETAUDIT_STATE is too long: the path of a unix socket may have {_SOCKET_PATH} characters"
+        raise ClusterError("a test cluster cannot be started", why, "choose a shorter one")
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
     if int(limit.read_text()) < _INOTIFY_INSTANCES:
         limit.write_text(str(_INOTIFY_INSTANCES))
@@ -92,12 +98,12 @@ def _check_machine() -> None:
 
 def _clean(name: str) -> None:
     record = state.load(name)
+    places = set(cgroups.named(state.cgroup(name)))  # also when somebody has removed the record
     if record:
         kill_all(record.inits.values())  # with the first process the kernel ends all of a machine
         kill_all(record.programs.values())
-        places = [Path(place) for places in record.cgroups.values() for place in places]
-        # the machines' before the cluster's own, which holds them
-        cgroups.clear(sorted(places, key=lambda place: len(place.parts), reverse=True))
+        places |= {Path(place) for place in record.cgroups[""]}
+    cgroups.clear(places)
     home = state.state_root() / name
     if home.exists():
         shutil.rmtree(home)
@@ -106,7 +112,7 @@ def _clean(name: str) -> None:
 def _machines(record: Record) -> None:
     cluster = record.spec
     found = cgroups.hierarchies()
-    own = cgroups.planned(found, f"netaudit-{cluster.name}")
+    own = cgroups.planned(found, state.cgroup(cluster.name))
     record.cgroups = {"": [str(place) for place in own]}
     record.save()  # before anything exists, so that whatever happens, the next `up` finds it
     pki = make_pki(record.home / "pki", cluster)
@@ -128,7 +134,7 @@ def _write_files(record: Record, pki: Pki) -> None:
 
 
 def _boot(record: Record, found: tuple[cgroups.Hierarchy, ...], name: str) -> Machine:
-    places = cgroups.make(found, f"netaudit-{record.spec.name}/{name}")
+    places = cgroups.make(found, f"{state.cgroup(record.spec.name)}/{name}")
     files = {} if name == OUTSIDE else {provision.kube(): KUBE}
     return boot(name, Root(record.home / name, found, files), places)
 
@@ -168,7 +174,7 @@ def _door(record: Record) -> None:
         "--cert", str(pki.cert("apiserver")), "--key", str(pki.key("apiserver")),
     ]  # fmt: skip
     log, port = record.home / "proxy.log", record.home / "proxy.port"
-    places = cgroups.make(cgroups.hierarchies(), f"netaudit-{record.spec.name}/proxy")
+    places = cgroups.make(cgroups.hierarchies(), f"{state.cgroup(record.spec.name)}/proxy")
     record.programs["proxy"] = run_detached(command, log, places)
     record.save()
     wait_for("the way to the API server is open", port.exists, 10, lambda: tail(log))
@@ -194,7 +200,7 @@ def _registry(record: Record) -> None:
         "--namespace", f"/proc/{record.inits[CONTROL_PLANE].pid}/ns/net",
         "--blobs", str(first.home / "var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"),
     ]  # fmt: skip
-    places = cgroups.make(cgroups.hierarchies(), f"netaudit-{record.spec.name}/registry")
+    places = cgroups.make(cgroups.hierarchies(), f"{state.cgroup(record.spec.name)}/registry")
     record.programs["registry"] = run_detached(command, record.home / "registry.log", places)
 
 

@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,17 +56,19 @@ class Scene:
 
     def matrix(self, family: int = 0) -> Matrix:
         """Who reaches whom, by the first or second address of the servers."""
-        found = {}
-        for source in self.addresses:
-            asked = " ".join(f"{node}={addresses[family]}" for node, addresses in self.addresses.items())
-            script = (
-                f"for pair in {asked}; do ("
-                f'echo hi | nc -w 1 "${{pair#*=}}" {_PORT} 2>/dev/null | grep -q hi && echo "${{pair%%=*}}"'
-                ") & done; wait"
-            )
-            reached = self.cluster.exec(self.namespace, f"client-{source}", "sh", "-c", script).stdout.split()
-            found.update({(source, target): target in reached for target in self.addresses})
-        return found
+        with ThreadPoolExecutor(len(self.addresses)) as pool:
+            rows = list(pool.map(lambda source: self._row(source, family), self.addresses))
+        return {cell: reached for row in rows for cell, reached in row.items()}
+
+    def _row(self, source: str, family: int) -> Matrix:
+        asked = " ".join(f"{node}={addresses[family]}" for node, addresses in self.addresses.items())
+        script = (
+            f"for pair in {asked}; do ("
+            f'echo hi | nc -w 1 "${{pair#*=}}" {_PORT} 2>/dev/null | grep -q hi && echo "${{pair%%=*}}"'
+            ") & done; wait"
+        )
+        reached = self.cluster.exec(self.namespace, f"client-{source}", "sh", "-c", script).stdout.split()
+        return {(source, target): target in reached for target in self.addresses}
 
     def await_matrix(self, wanted: Matrix, family: int = 0, timeout: float = 60) -> None:
         """Wait until it is as wanted, twice in a row: what has just begun may not last."""

@@ -32,7 +32,8 @@ API_SERVICE_V4 = "198.19.0.1"
 DNS_V4 = "198.19.0.10"
 DNS_V6 = "2001:db8:2::a"
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
+MAX_NAME = 20
+_NAME = re.compile(rf"[a-z0-9]([a-z0-9-]{{0,{MAX_NAME - 2}}}[a-z0-9])?")
 
 
 class Engine(enum.Enum):
@@ -119,7 +120,7 @@ def make_spec(
     """Check what was asked for and number the nodes; ValueError says what is wrong with it."""
     options = per_node or NodeOptions()
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a cluster name: 1 to 20 of a-z, 0-9 and dash")
+        raise ValueError(f"{name!r} is not a cluster name: 1 to {MAX_NAME} of a-z, 0-9 and dash")
     if not 1 <= nodes <= MAX_NODES:
         raise ValueError(f"{nodes} nodes: between 1 and {MAX_NODES} are possible")
     known = {f"n{number}" for number in range(1, nodes + 1)}

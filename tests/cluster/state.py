@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ _DEFAULT_ROOT = "/var/tmp/netaudit-clusters"  # noqa: S108 - root's, and made by
 def state_root() -> Path:
     """The folder of all clusters; short, because the path of a unix socket may have 107 bytes only."""
     return Path(os.environ.get("NETAUDIT_STATE", _DEFAULT_ROOT)).resolve()
+
+
+def cgroup(name: str) -> str:
+    """The name of a cluster's cgroup; clusters of one name in two state folders are two clusters."""
+    return f"netaudit-{name}-{hashlib.sha256(str(state_root()).encode()).hexdigest()[:6]}"
 
 
 @dataclass(slots=True)

@@ -65,6 +65,15 @@ def test_a_running_agent_is_told_to_enforce_nothing(closed: Scene) -> None:
     closed.await_matrix(closed.all(reached=False))
 
 
+def test_an_agent_that_starts_again_enforces_again(closed: Scene) -> None:
+    inflict(closed.cluster, "policy-off", "n2")
+    closed.await_matrix(closed.only_to("n2"))
+
+    inflict(closed.cluster, "kill", "n2", "agent")
+
+    closed.await_matrix(closed.all(reached=False))
+
+
 def test_one_endpoint_is_put_into_audit_mode(closed: Scene) -> None:
     pod = f"{closed.namespace}/server-n1"
     inflict(closed.cluster, "endpoint-audit", pod, "on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.cluster.processes import Process
 from tests.cluster.spec import make_spec
 
 NAME = f"trace-{os.getpid()}"
+_OURS = re.compile(r"v-n\d+|v-ext|br0|cni0|lxc.*|cilium.*")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,8 @@ def traces() -> list[str]:
     found += [str(path) for path in Path("/sys/fs/cgroup").rglob(f"netaudit-{NAME}*")]
     found += [str(path) for path in state.state_root().glob(f"*{NAME}*")]
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
+        # a zombie has nothing left but its entry, and that is the business of whoever must take note of its end
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and Process.of(int(entry.name)):
             found += _of_process(entry)
     return found
 
@@ -50,11 +53,11 @@ def _of_process(entry: Path) -> list[str]:
 
 
 def host() -> tuple[list[str], list[str], list[str]]:
-    """What this machine has of its own that a cluster could disturb."""
+    """What this machine has of its own that a cluster could disturb; other tests have namespaces and links as well."""
     named = Path("/run/netns")
     return (
-        sorted(entry.name for entry in named.iterdir()) if named.is_dir() else [],
-        sorted(entry.name for entry in Path("/sys/class/net").iterdir()),
+        sorted(entry.name for entry in named.glob("cni-*")),
+        sorted(entry.name for entry in Path("/sys/class/net").iterdir() if _OURS.match(entry.name)),
         [Path(f"/proc/sys/{name}").read_text() for name in ("kernel/panic", "vm/overcommit_memory")],
     )
 
@@ -97,6 +100,16 @@ def test_a_start_that_was_killed_is_cleaned_by_the_next() -> None:
 
     assert [] == [process for process in left if process.alive()]
     assert cluster.kubectl("get", "nodes", "-o", "name").stdout.split() == ["node/n1"]
+
+
+def test_a_cluster_whose_record_was_lost_is_cleaned_as_well() -> None:
+    running = living(start(make_spec(NAME, nodes=1)).record())
+    (state.state_root() / NAME / "record.json").unlink()
+
+    lifecycle.down(NAME)
+
+    assert [] == [process for process in running if process.alive()]
+    assert [] == traces()
 
 
 def test_a_failed_start_says_what_why_and_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
