@@ -21,7 +21,7 @@ ROWS = 50
 FLOW_ROWS = 200
 """Flows not as predicted: a reader mends these one by one."""
 
-_RESULTS = (
+_MEANINGS = (
     "leak: predicted denied, measured reached. blockage: predicted allowed, measured not reached. "
     "late: right after a while."
 )
@@ -120,8 +120,8 @@ class _Page:
             for row in self.view.surprises[:FLOW_ROWS]
         ]
         if rows:
-            yield from table(("result", "from", "to", "port", "policy"), rows, self.width, self.ink)
-            yield from paragraph(_RESULTS, self.width)
+            yield from table(("agreement", "from", "to", "port", "policy"), rows, self.width, self.ink)
+            yield from paragraph(_MEANINGS, self.width)
         yield from self.left_out(self.view.surprises, "flows", FLOW_ROWS)
 
     def namespaces(self) -> Iterator[str]:
