@@ -38,6 +38,7 @@ _INOTIFY_INSTANCES = 8192
 """Every kubelet, containerd and agent takes some; the usual limit of 128 ends with the second cluster."""
 
 _SOCKET_PATH = 107
+_LAYERS = "*/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*"
 
 _PATIENCE = 60.0
 """Seconds that each step may take, on a machine that is busy with other things."""
@@ -106,6 +107,9 @@ def _clean(name: str) -> None:
     cgroups.clear(places)
     home = state.state_root() / name
     if home.exists():
+        # Nearly all files are in the images' layers, and the disk bears more than one hand.
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(shutil.rmtree, home.glob(_LAYERS)))
         shutil.rmtree(home)
 
 

@@ -32,7 +32,9 @@ def afterwards() -> Iterator[None]:
 def traces() -> list[str]:
     """Everything on this machine that bears the cluster's name."""
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if NAME in line]
-    found += [str(path) for path in Path("/sys/fs/cgroup").rglob(f"netaudit-{NAME}*")]
+    found += [
+        f"{folder}/{child}" for folder, children, _ in os.walk("/sys/fs/cgroup") for child in children if NAME in child
+    ]
     found += [str(path) for path in state.state_root().glob(f"*{NAME}*")]
     for entry in Path("/proc").iterdir():
         # a zombie has nothing left but its entry, and that is the business of whoever must take note of its end
