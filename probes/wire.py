@@ -119,7 +119,7 @@ def _work_line(attempt: Attempt) -> str:
         raise ValueError(f"port {attempt.port} is none")
     if not 0 < attempt.timeout <= MAX_TIMEOUT:
         raise ValueError(f"time limit {attempt.timeout} is not within 0 to {MAX_TIMEOUT}")
-    tenths = math.ceil(round(attempt.timeout * 10, 6))
+    tenths = max(1, math.ceil(round(attempt.timeout * 10, 6)))
     return f"{attempt.id} {address} {attempt.port} {tenths // 10}.{tenths % 10}"
 
 

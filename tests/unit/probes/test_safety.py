@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from auditor.cluster.decode import decode
-from auditor.model.cluster import Pod
+from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.matrix import Identity
 from auditor.ports import RawSnapshot
 from probes.safety import WATCHERS, hazard
@@ -116,6 +116,14 @@ def test_unreadable_things_elsewhere_do_not_matter() -> None:
 
     assert why(elsewhere) is None
     assert hazard(decode(nowhere), WEB) is not None
+
+
+def test_one_container_cannot_declare_a_name_twice() -> None:
+    """S12: a name may stand for several numbers in several containers, which a stand-in has not."""
+    ports = (ContainerPort("http", 80), ContainerPort("http", 81))
+    double = Identity("id", "shop", (), ports, (Pod("shop", "web"),), (80,), frozenset())
+
+    assert "one container cannot declare" in (why(identity=double) or "")
 
 
 def test_labels_that_are_not_worn_cannot_hurt() -> None:
