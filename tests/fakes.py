@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.cluster.decode import decode
+from auditor.cluster.resources import FOREIGN_POLICIES
 from auditor.errors import ClusterUnreachable
 from auditor.events import Event
 from auditor.model.cluster import Pod
@@ -71,7 +72,8 @@ class FakeCluster:
         if self.breaks_off:
             raise ClusterUnreachable("cannot list networkpolicies", why=self.breaks_off, attempt="later")
         everything = raw(*(self.objects if self.later is None else self.later))
-        return RawSnapshot({name: everything.objects.get(name, ()) for name in ("namespaces", "networkpolicies")})
+        wanted = ("namespaces", "networkpolicies", *FOREIGN_POLICIES)
+        return RawSnapshot({name: everything.objects.get(name, ()) for name in wanted})
 
 
 def by_model(objects: Sequence[Raw]) -> Deniers:
@@ -102,6 +104,8 @@ class FakeBackend:
     waited: list[float] = field(default_factory=list)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What admission makes of the labels of some stand-ins."""
+    relabelled: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What somebody makes of the labels of some stand-ins after the first round."""
 
     @asynccontextmanager
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
@@ -125,8 +129,16 @@ class FakeSession:
     """Answers every probe at once; its clock goes on by a second with each round."""
 
     backend: FakeBackend
-    placed: Mapping[str, Placed | NotPlaced]
+    made: Mapping[str, Placed | NotPlaced]
     clock: float = 0.0
+
+    @property
+    def placed(self) -> Mapping[str, Placed | NotPlaced]:
+        return {key: self._now(item) if isinstance(item, Placed) else item for key, item in self.made.items()}
+
+    def _now(self, item: Placed) -> Placed:
+        labels = self.backend.relabelled.get(item.stand_in.key)
+        return item if labels is None or not self.backend.calls else replace(item, pod=replace(item.pod, labels=labels))
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         self.backend.calls.append(number)
@@ -141,7 +153,7 @@ class FakeSession:
         self.clock = max(self.clock, seconds)
 
     def _observe(self, number: int, probe: Probe) -> Observation:
-        source, destination = self.placed[probe.source], self.placed[probe.destination]
+        source, destination = self.made[probe.source], self.made[probe.destination]
         assert isinstance(source, Placed)
         assert isinstance(destination, Placed)
         deniers = self.backend.deniers(source.pod, destination.pod, probe.family, probe.port)

@@ -135,6 +135,7 @@ def test_what_is_left_out_is_named() -> None:
     ]
     skipped = {item.what: item for item in report(objects=objects).skipped}
 
+    assert list(skipped) == sorted(skipped)
     assert "1 pods on the host's network" in skipped
     assert "namespace kube-system (1 pods)" in skipped
     assert "whose selector is not known" in skipped["dev/a"].reason

@@ -18,7 +18,7 @@ from auditor.model.probe import Outcome, PlannedFlow
 from auditor.model.report import Summary
 from auditor.verdict import Material, summarise
 from tests import fakes
-from tests.builders import Raw, allow, deny_all, namespace, pod, pods, policy, port, raw, selector, tcp
+from tests.builders import Raw, allow, deny_all, named, namespace, pod, pods, policy, port, raw, selector, tcp
 from tests.fakes import FakeBackend, FakeCluster, by_model
 
 SHOP = (
@@ -304,6 +304,25 @@ def test_policy_changed_during_the_run() -> None:
     assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in shop]
     assert found.reasons == {"a policy of one end's namespace changed during the run"}
     assert found.summary.exit_code == 4
+
+
+def test_foreign_policy_that_comes_during_the_run() -> None:
+    """What is not modelled and came in the meantime leaves the flows that it may touch open."""
+    found = audit(fakes.nothing_enforces, later=[*SHOP, named("CiliumNetworkPolicy", "ops/new")])
+
+    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
+    touched = [f for f in found.material.plan.flows if "ops" in {homes[f.source], homes[f.destination]}]
+    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in touched] != []
+
+
+def test_stand_in_that_is_relabelled_during_the_run() -> None:
+    """A probe pod that is not any more what it was judged as leaves its flows open, and only those."""
+    db = keys(audit())["shop/db"]
+    found = audit(fakes.nothing_enforces, relabelled={db: {"app": "other"}})
+
+    flows = [flow.id for flow in found.material.plan.flows if db in {flow.source, flow.destination}]
+    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == flows
+    assert found.reasons == {"a probe pod's labels were changed during the run"}
 
 
 def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:

@@ -87,6 +87,12 @@ def test_claim_names_the_flows_that_show_it() -> None:
     assert leaking["shop/deny", Direction.INGRESS].flows == (9,)
 
 
+@pytest.mark.parametrize(("held", "whole"), [([], True), ([judgement(AS_EXPECTED, number=2)], False)])
+def test_leak_is_whole_where_nothing_held(held: list[Judgement], whole: bool) -> None:
+    """A direction that denied something by itself has a hole; one that did not is not enforced at all."""
+    assert claims([judgement(LEAK), *held])["shop/deny", Direction.INGRESS].whole is whole
+
+
 def test_denial_that_two_policies_share_proves_neither() -> None:
     """Where another policy isolates the same pod, the silence may be its work."""
     shared = judgement(AS_EXPECTED, ingress(isolating=(POLICY, OTHER)))

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, recheck, strongest
+from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, moved_flows, recheck, strongest
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
 from auditor.model.flow import Decision, Verdict
-from auditor.model.probe import Observation, Outcome, Probe
+from auditor.model.probe import NotPlaced, Observation, Outcome, Probe
 from auditor.predict import Model
-from auditor.rounds import CLOSING, FLOWS, OPENING
+from auditor.rounds import CLOSING, FLOWS, OPENING, Placement
 from tests.builders import allow, block, namespace, policy, selector, snapshot
 from tests.evidence import (
     ALLOWED,
@@ -294,6 +294,18 @@ def test_flows_are_decided_again_from_the_stored_pods() -> None:
     assert here.predicted.verdict is Verdict.UNDEFINED
     assert outside.predicted.verdict is Verdict.DENIED
     assert as_stored([flow(ALLOWED, destination="gone")], items, model) == (flow(ALLOWED, destination="gone"),)
+
+
+def test_probe_pod_that_changes_touches_its_flows_alone() -> None:
+    """A pod that is not what it was, or is told to be lost, leaves the flows of both its sides open."""
+    before: Placement = {key: placed(stand_in(key)) for key in ("i0", "i1", "i2")}
+    flows = [flow(number=1), flow(DENIED, "i1", "i2", number=2), flow(DENIED, "i2", "i0", number=3)]
+    relabelled = {**before, "i1": placed(stand_in("i1"), labels={"app": "b"})}
+    lost = {**before, "i1": NotPlaced(stand_in("i1"), "its labels were changed during the run")}
+
+    assert sorted(moved_flows(flows, before, relabelled)) == [1, 2]
+    assert sorted(moved_flows(flows, before, lost)) == [1, 2]
+    assert moved_flows(flows, before, before) == {}
 
 
 def test_new_policy_of_either_end_changes_a_flow() -> None:

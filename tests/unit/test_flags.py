@@ -108,7 +108,10 @@ def test_selectors(text: str, matching: dict[str, str], other: dict[str, str]) -
     assert not parse_selector(text).matches(other)
 
 
-@pytest.mark.parametrize("text", [",", " ", "app in (a,b)", "app notin (a)", "app = web"])
+@pytest.mark.parametrize(
+    "text",
+    [",", " ", "=a", "!", "!=b", "a===b", "a=b=c", "a!=b!=c", "a;b", "app in (a,b)", "app notin (a)", "app = web"],
+)
 def test_selectors_that_are_not_understood(text: str) -> None:
     """What would be misread is refused, with an example of what is understood."""
     with pytest.raises(UsageError) as refused:

@@ -9,7 +9,7 @@ import pytest
 
 from auditor.flags import parse_selector
 from auditor.model.cluster import Snapshot
-from auditor.model.flow import Direction, Verdict
+from auditor.model.flow import Direction, Family, Verdict
 from auditor.model.options import Options
 from auditor.model.probe import ProbePlan, Role, StandIn
 from auditor.plan import CONTROL_NAMESPACE, is_system, make_plan, own_namespaces
@@ -322,6 +322,49 @@ def test_plan_says_when_controls_may_be_selected(extra: Raw, words: str) -> None
     """Controls that something selects prove nothing, and that is said before the run."""
     assert any(words in note for note in plan(*SHOP, extra).notes)
     assert plan(*SHOP).notes == ()
+
+
+def test_both_families_are_tried_with_controls() -> None:
+    """An identity of one family alone does not keep the controls from the other one."""
+    made = plan(pod("a/v4", at=["10.0.0.1"]), pod("b/dual", at=["10.0.0.2", "fd00::2"]), deny_all("b/deny"))
+    families = {(flow.family, flow.source[0], flow.destination[0]) for flow in made.flows}
+
+    for family in Family:
+        assert {(family, "c", "i"), (family, "i", "c")} <= families
+
+
+def test_stand_in_that_no_flow_needs_is_not_made() -> None:
+    """Where all its flows are UNKNOWN, a probe pod would prove nothing."""
+    made = plan(*SHOP, pod("dev/b"), named("CiliumNetworkPolicy", "dev/l7"))
+
+    assert "dev" not in {item.namespace for item in made.stand_ins}
+    assert plan(*SHOP, named("AdminNetworkPolicy", "wide")).stand_ins == ()
+
+
+def test_second_stand_in_without_room_is_no_lost_identity() -> None:
+    """It is named with its node, and its identity counts as tested."""
+    made = plan(*spread("n1", "n2", "n3"), deny_all("shop/deny"), max_pods=5)
+    lost = [(skip.what, skip.identity) for skip in made.skipped if "--max-pods" in skip.reason]
+
+    assert lost == [("shop/web on n2", False), ("shop/web on n3", False)]
+
+
+def test_connections_between_replicas_that_are_not_tried_are_counted() -> None:
+    """One stand-in cannot talk to itself, so what replicas may say to each other stays open, and is said."""
+    replicas = [pod(f"shop/w{number}", on="n1", owner="StatefulSet/web") for number in range(2)]
+    made = plan(*replicas, pod("ops/a"), deny_all("shop/deny"))
+
+    assert [skip.what for skip in made.skipped] == ["connections between replicas of 1 identities"]
+    assert plan(*spread("n1", "n2"), deny_all("shop/deny")).skipped == ()
+
+
+def test_port_that_a_rule_names_is_not_the_unnamed_one() -> None:
+    """A range that holds the usual candidate makes another one take its place, and its flow is denied."""
+    made = plan(pod("shop/web"), policy("shop/p", egress=[allow(ports=[tcp(8000, 9000)])], types=["Egress"]))
+    (web,) = clones(made)
+    denied = [f.port for f in made.flows if f.source == web.key and f.predicted.verdict is Verdict.DENIED]
+
+    assert set(denied) == {UNNAMED_PORTS[1]}
 
 
 def test_estimate_grows_with_what_is_made() -> None:

@@ -200,13 +200,18 @@ def test_unproven_denials_are_never_said_to_hold() -> None:
     assert found.sentence.startswith("No leak was found, but not everything was shown: 1 of 10 denials were.")
 
 
-def test_leaking_nodes_are_named() -> None:
-    """The sentence of a leak names where, and how many of how many."""
-    nodes = [Claim("n2", Direction.INGRESS, Proof.LEAKING, "")]
+@pytest.mark.parametrize(
+    ("whole", "words"), [(True, "Policy is not enforced on n2: "), (False, "Policy is enforced only in part on n2: ")]
+)
+def test_leaking_nodes_are_named(whole: bool, words: str) -> None:
+    """The sentence of a leak names where, whether anything held there, and how many of how many got through."""
+    nodes = [
+        Claim("n2", Direction.INGRESS, Proof.LEAKING, "", whole=whole),
+        Claim("n1", Direction.INGRESS, Proof.PROVEN, ""),
+    ]
     found = summary(material([*many(LEAK, 2), *many(AS_EXPECTED, 1, 3)], Severity.HIGH, nodes=nodes))
 
-    assert "n2" in found.sentence
-    assert "2 of 3 flows that policies deny got through" in found.sentence
+    assert found.sentence == f"{words}2 of 3 flows that policies deny got through."
 
 
 def test_nothing_tested_gives_its_reasons() -> None:
