@@ -88,6 +88,11 @@ class HeldLease:
             raise
         self._task = asyncio.create_task(self._renew())
 
+    @property
+    def held(self) -> bool:
+        """Whether this run has the Lease, so that whatever bears the marks of other runs is theirs no more."""
+        return self._task is not None and not self.lost
+
     async def give_back(self) -> None:
         """Stop renewing and delete the Lease, unless another run has it."""
         if self._task is not None:

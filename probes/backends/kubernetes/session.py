@@ -77,7 +77,8 @@ class KubernetesBackend:
         try:
             # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
             for _ in range(SWEEPS):
-                found = await sweep.find(self.api)
+                # Without the Lease another run may be alive: then only what bears this run's marks is removed.
+                found = await sweep.find(self.api, None if lease.held else self.marks.run)
                 if not found.names():
                     break
                 trouble = [*await sweep.remove(self.api, found, _quiet)]

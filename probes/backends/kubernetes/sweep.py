@@ -39,10 +39,13 @@ class Leftovers:
         return [*pods, *holders, *(f"namespace {name}" for name in self.namespaces)]
 
 
-async def find(api: KubeApi) -> Leftovers:
-    """Look for every object that a run made, whichever run it was."""
+async def find(api: KubeApi, run: str | None = None) -> Leftovers:
+    """Look for every object that a run made: that one, or whichever it was."""
     holders = [item for item in await _labelled(api, "/apis/apps/v1/deployments") if _is_holder(item)]
     namespaces = [item for item in await _labelled(api, "/api/v1/namespaces") if _is_own_namespace(item)]
+    if run is not None:
+        holders = [item for item in holders if _run(item) == run]
+        namespaces = [item for item in namespaces if _run(item) == run]
     pods: list[tuple[str, str]] = []
     for holder in holders:
         uid, namespace = holder["metadata"]["uid"], holder["metadata"]["namespace"]
@@ -61,17 +64,19 @@ async def _labelled(api: KubeApi, path: str) -> list[dict[str, Any]]:
     return items
 
 
+def _run(item: dict[str, Any]) -> str:
+    return str(((item.get("metadata") or {}).get("annotations") or {}).get("netaudit/run", ""))
+
+
 def _is_holder(item: dict[str, Any]) -> bool:
     metadata = item.get("metadata") or {}
     match = HOLDER.fullmatch(str(metadata.get("name")))
-    run = (metadata.get("annotations") or {}).get("netaudit/run")
-    return bool(match) and match is not None and run == match[1] and (item.get("spec") or {}).get("replicas") == 0
+    return match is not None and _run(item) == match[1] and (item.get("spec") or {}).get("replicas") == 0
 
 
 def _is_own_namespace(item: dict[str, Any]) -> bool:
     metadata = item.get("metadata") or {}
-    marked = "netaudit/run" in (metadata.get("annotations") or {})
-    return marked and OWN_NAMESPACE.fullmatch(str(metadata.get("name"))) is not None
+    return _run(item) != "" and OWN_NAMESPACE.fullmatch(str(metadata.get("name"))) is not None
 
 
 def _is_owned(pod: dict[str, Any], uid: str) -> bool:
