@@ -79,6 +79,9 @@ class KubernetesBackend:
             for _ in range(SWEEPS):
                 # Without the Lease another run may be alive: then only what bears this run's marks is removed.
                 found = await sweep.find(self.api, None if lease.held else self.marks.run)
+                if lease.lost:
+                    # Whoever took the Lease lives in these namespaces now, and removes them at its end.
+                    found = sweep.Leftovers(found.pods, found.holders, ())
                 if not found.names():
                     break
                 trouble = [*await sweep.remove(self.api, found, _quiet)]
