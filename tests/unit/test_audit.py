@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -14,67 +13,12 @@ from auditor.events import Warned
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction
 from auditor.model.options import Options
-from auditor.model.probe import Outcome, PlannedFlow
-from auditor.model.report import Summary
-from auditor.verdict import Material, summarise
+from auditor.model.probe import Outcome
+from auditor.verdict import summarise
 from tests import fakes
-from tests.builders import Raw, allow, deny_all, named, namespace, pod, pods, policy, port, raw, selector, tcp
+from tests.builders import Raw, deny_all, pod, policy, raw
 from tests.fakes import FakeBackend, FakeCluster, by_model
-
-SHOP = (
-    pod("shop/web", on="n1", ports=[port(8080)], app="web"),
-    pod("shop/db", on="n2", ports=[port(5432)], app="db"),
-    pod("ops/admin", on="n1", ports=[port(9000)], app="admin"),
-    policy("shop/db-in", selector(app="db"), ingress=[allow(pods(app="web"), ports=[tcp(5432)])]),
-    policy("shop/web-out", selector(app="web"), types=["Egress"], egress=[allow(pods(app="db"), ports=[tcp(5432)])]),
-)
-"""web may only talk to db's port 5432, db may only be talked to by web there, admin is free."""
-
-
-@dataclass(frozen=True)
-class Audited:
-    material: Material
-    summary: Summary
-    backend: FakeBackend
-
-    def of(self, agreement: Agreement) -> list[PlannedFlow]:
-        return [item.flow for item in self.material.comparison.judgements if item.agreement is agreement]
-
-    @property
-    def reasons(self) -> set[str]:
-        judgements = self.material.comparison.judgements
-        return {item.reason for item in judgements if item.agreement is Agreement.INCONCLUSIVE}
-
-    @property
-    def rules(self) -> set[str]:
-        return {finding.rule for finding in self.material.findings}
-
-    def proof(self, node: str, direction: Direction) -> Proof:
-        found = {(claim.subject, claim.direction): claim.proof for claim in self.material.comparison.nodes}
-        return found[node, direction]
-
-
-def audit(
-    *twists: fakes.Twist,
-    objects: Sequence[Raw] = SHOP,
-    later: Sequence[Raw] | None = None,
-    options: Options | None = None,
-    **switches: Any,
-) -> Audited:
-    """Run an audit of a faked cluster that is bent by twists."""
-    backend = FakeBackend(by_model(objects), twists, **switches)
-    wanted = options or Options()
-    cluster = FakeCluster(objects, later)
-    material = asyncio.run(run_audit(cluster, backend, wanted, fakes.ignore))
-    assert not backend.is_open
-    assert len(backend.calls) <= 6
-    return Audited(material, summarise(material, wanted), backend)
-
-
-def keys(audited: Audited) -> dict[str, str]:
-    """The keys of clones by the title of what they stand for."""
-    titles = {item.id: item.title for item in audited.material.matrix.identities}
-    return {titles[item.identity]: item.key for item in audited.material.plan.stand_ins if item.identity}
+from tests.unit.auditing import SHOP, audit, keys
 
 
 def test_model_that_answers_for_itself_is_clean() -> None:
@@ -285,85 +229,6 @@ def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
     assert summarise(material, Options()).exit_code == 4
     assert material.findings == ()
     assert any("budget" in text for text in warned)
-
-
-def changed(objects: Sequence[Raw], name: str) -> list[Raw]:
-    """The objects with another resourceVersion for one of them."""
-    return [
-        {**item, "metadata": {**item["metadata"], "resourceVersion": "2"}} if item["metadata"]["name"] == name else item
-        for item in objects
-    ]
-
-
-def test_policy_changed_during_the_run() -> None:
-    """Every flow with an end in that policy's namespace is inconclusive, all others keep their judgement."""
-    found = audit(later=changed(SHOP, "db-in"))
-
-    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
-    shop = [f for f in found.material.plan.flows if "shop" in {homes[f.source], homes[f.destination]}]
-    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in shop]
-    assert found.reasons == {"a policy of one end's namespace changed during the run"}
-    assert found.summary.exit_code == 4
-
-
-def test_foreign_policy_that_comes_during_the_run() -> None:
-    """What is not modelled and came in the meantime leaves the flows that it may touch open."""
-    found = audit(fakes.nothing_enforces, later=[*SHOP, named("CiliumNetworkPolicy", "ops/new")])
-
-    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
-    touched = [f for f in found.material.plan.flows if "ops" in {homes[f.source], homes[f.destination]}]
-    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == [flow.id for flow in touched] != []
-
-
-def test_stand_in_that_is_relabelled_during_the_run() -> None:
-    """A probe pod that is not any more what it was judged as leaves its flows open, and only those."""
-    db = keys(audit())["shop/db"]
-    found = audit(fakes.nothing_enforces, relabelled={db: {"app": "other"}})
-
-    flows = [flow.id for flow in found.material.plan.flows if db in {flow.source, flow.destination}]
-    assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == flows
-    assert found.reasons == {"a probe pod's labels were changed during the run"}
-
-
-def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:
-    """Nobody can say that the predictions held for the whole run, so neither leaks nor denials are claimed."""
-    cluster = FakeCluster(SHOP, breaks_off="connection refused")
-    backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,))
-    material = asyncio.run(run_audit(cluster, backend, Options(), fakes.ignore))
-
-    assert {item.agreement for item in material.comparison.judgements} == {Agreement.INCONCLUSIVE}
-    assert all("connection refused" in item.reason for item in material.comparison.judgements)
-    assert (material.findings, summarise(material, Options()).exit_code) == ((), 4)
-
-
-def test_leak_under_a_changed_policy_is_no_finding() -> None:
-    """What was predicted from a policy that changed since is not held against the engine."""
-    found = audit(fakes.nothing_enforces, later=[item for item in SHOP if item["kind"] != "NetworkPolicy"])
-
-    assert found.summary.leaks == 0
-    assert found.material.findings == ()
-
-
-def test_namespace_relabelled_during_the_run() -> None:
-    """Only flows whose verdict depends on the labels that changed become inconclusive."""
-    peer = {"namespaceSelector": selector(team="ops")}
-    objects = [*SHOP, policy("shop/ops-in", selector(app="web"), ingress=[allow(peer)]), namespace("ops", team="ops")]
-    found = audit(objects=objects, later=[*objects[:-1], namespace("ops", team="other")])
-
-    homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
-    assert found.of(Agreement.INCONCLUSIVE) != []
-    assert {(homes[f.source], homes[f.destination]) for f in found.of(Agreement.INCONCLUSIVE)} == {("ops", "shop")}
-
-
-def test_stand_in_that_admission_relabels_is_judged_as_it_stands() -> None:
-    """A stored pod that a policy no longer selects is predicted anew and is no leak, but its identity went untested."""
-    db = keys(audit())["shop/db"]
-    found = audit(labels={db: {"app": "other"}})
-
-    assert found.summary.leaks == 0
-    assert found.summary.exit_code == 4
-    assert "1 probe pods do not stand for their identity" in found.summary.sentence
-    assert any(claim.proof is Proof.NOT_APPLICABLE for claim in found.material.comparison.policies)
 
 
 @pytest.mark.parametrize(
