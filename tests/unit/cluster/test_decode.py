@@ -253,8 +253,11 @@ def test_undecodable_namespace_is_a_blind_spot_of_its_own_flows() -> None:
     found = snapshot(bad, pod("shop/web"), pod("ops/a"), pod("ops/b"))
     a, b, web = found.pods
 
-    assert Model(found).decide(a, web, Family.IPV4, 80).verdict is Verdict.UNKNOWN
+    decision = Model(found).decide(a, web, Family.IPV4, 80)
+
+    assert (decision.verdict, decision.reason) == (Verdict.UNKNOWN, found.blind_spots[0].reason)
     assert Model(found).decide(a, b, Family.IPV4, 80).verdict is Verdict.ALLOWED
+    assert decode(RawSnapshot({"namespaces": [{"metadata": {"name": 5}}]})).blind_spots[0].namespace is None
 
 
 def test_foreign_policies_blind_what_they_may_touch() -> None:
