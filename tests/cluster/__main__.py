@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -120,7 +119,7 @@ def _exec(options: argparse.Namespace) -> int:
 
 
 def _kubectl(options: argparse.Namespace) -> int:
-    environment = {**os.environ, "KUBECONFIG": str(existing(options.name).kubeconfig)}
+    environment = existing(options.name).environment()
     command = ["kubectl", *_command(options)]
     return subprocess.run(command, executable=provision.kube(), check=False, env=environment).returncode
 

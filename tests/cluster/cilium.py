@@ -67,7 +67,7 @@ def restart_agents(record: Record) -> None:
 def _helm(verb: str, record: Record) -> None:
     values = record.home / "cilium-values.json"
     values.write_text(json.dumps(chart_values(record.spec), indent=1))
-    folders = {f"HELM_{kind}_HOME": str(record.home / "helm") for kind in ("CACHE", "CONFIG", "DATA")}
+    folders = {"HOME": str(record.home / "helm")}  # what it keeps goes with the cluster
     command = [
         str(provision.helm()), verb, "cilium", str(provision.cilium_chart()), "--namespace", "kube-system",
         "--kubeconfig", str(record.kubeconfig), "--values", str(values),

@@ -35,7 +35,7 @@ class Cluster:
             capture_output=True,
             check=False,
             timeout=timeout,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            env=self.environment(),
         )
         if check and done.returncode:
             why = f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}"
@@ -43,6 +43,11 @@ class Cluster:
                 f"kubectl {' '.join(arguments)[:300]} failed", why, f"KUBECONFIG={self.kubeconfig} kubectl get all -A"
             )
         return done
+
+    def environment(self) -> dict[str, str]:
+        """What kubectl is started with; what it remembers of a cluster of ours goes with the cluster."""
+        cache = {"KUBECACHEDIR": str(self.kubeconfig.parent / "kubectl")} if self.audit_log else {}
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), **cache}
 
     def exec(
         self, namespace: str, pod: str, *command: str, check: bool = True, timeout: float = 60

@@ -37,6 +37,7 @@ _PROGRAMS = (
 _INOTIFY_INSTANCES = 8192
 """Every kubelet, containerd and agent takes some; the usual limit of 128 ends with the second cluster."""
 
+_INSTALL = "python -m tests.cluster.artifacts install-packages"
 _SOCKET_PATH = 107
 _LAYERS = "*/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*"
 
@@ -87,7 +88,7 @@ def _check_machine() -> None:
         raise ClusterError("a test cluster cannot be started", "network namespaces and mounts need root", "run as root")
     missing = missing_programs(_PROGRAMS)
     if missing:
-        raise ClusterError("a test cluster cannot be started", f"not on the PATH: {', '.join(missing)}", "make setup")
+        raise ClusterError("a test cluster cannot be started", f"not on the PATH: {', '.join(missing)}", _INSTALL)
     longest = state.state_root() / ("x" * MAX_NAME) / "proxy-429.sock"
     if len(str(longest)) > _SOCKET_PATH:
         why = f"$NETAUDIT_STATE is too long: the path of a unix socket may have {_SOCKET_PATH} characters"
@@ -103,7 +104,7 @@ def _clean(name: str) -> None:
     if record:
         kill_all(record.inits.values())  # with the first process the kernel ends all of a machine
         kill_all(record.programs.values())
-        places |= {Path(place) for place in record.cgroups[""]}
+        places |= {Path(place) for place in record.cgroups.get("", ())}
     cgroups.clear(places)
     home = state.state_root() / name
     if home.exists():

@@ -77,7 +77,7 @@ def test_connections_are_dropped_and_go_on_later(undisturbed: Cluster) -> None:
     watch = subprocess.Popen(
         ["kubectl", "get", "configmaps", "--watch", "-o", "name"],
         executable=str(provision.kube()),
-        env={"KUBECONFIG": str(undisturbed.kubeconfig)},
+        env=undisturbed.environment(),
         stdout=subprocess.PIPE,
         text=True,
     )
