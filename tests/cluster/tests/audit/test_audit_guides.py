@@ -7,12 +7,14 @@ import json
 import jsonschema
 import pytest
 
+from tests import oracle
 from tests.cluster.cluster import Cluster
 from tests.cluster.tests.audit import guides
 from tests.cluster.tests.audit.command import CONTROL, Command, Result
 from tests.cluster.tests.audit.site import Site
 
 LEAKS = "leak"
+NETWORKING = "/apis/networking.k8s.io/v1"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,22 @@ def test_every_denied_flow_leaks_and_no_other(audited: Result) -> None:
 
     assert {flow.path for flow in audited.report.judged(LEAKS)} == denied
     assert audited.report.summary["leaks"] == len(audited.report.judged(LEAKS))
+
+
+def test_hand_and_oracle_read_the_policies_alike(deployed: Site) -> None:
+    """The table that the leaks are held against agrees with a second reading, from the objects as they are stored."""
+    objects = [
+        {**item, "kind": kind}
+        for kind, path in (("Namespace", "/api/v1/namespaces"), ("NetworkPolicy", f"{NETWORKING}/networkpolicies"))
+        for item in deployed.items(path)
+    ]
+    pods = {f"{oracle.home(item)}/{item['metadata']['name']}": item for item in deployed.items("/api/v1/pods")}
+    stranger = {"namespace": "elsewhere", "name": "stranger"}
+    pods[CONTROL] = {"metadata": stranger, "spec": {}, "status": {"podIPs": [{"ip": "192.0.2.200"}]}}
+
+    for source, destination, port in guides.paths_between_pods() | guides.paths_with_strangers():
+        read = oracle.verdict(objects, oracle.Flow(pods[source], pods[destination], 4, port))
+        assert read == ("denied" if guides.deniers((source, destination, port)) else "allowed")
 
 
 def test_every_pair_of_pods_is_tried(audited: Result) -> None:

@@ -86,6 +86,8 @@ def deployed(site: Site) -> Site:
     site.await_ready()
     budgets = f"/apis/policy/v1/namespaces/{SHOP}/poddisruptionbudgets"
     until(lambda: all(item["status"]["currentHealthy"] == 3 for item in site.items(budgets)), "budgets count all pods")
+    scaled = f"/apis/autoscaling/v2/namespaces/{SHOP}/horizontalpodautoscalers/scaled"
+    until(lambda: site.api.get(scaled)["status"].get("conditions"), "the autoscaler has had its first look")
     return site
 
 
