@@ -23,7 +23,7 @@ Key = tuple[tuple[str, str], int]
 
 @pytest.fixture
 def deployed() -> Iterator[Callable[[Cluster], Site]]:
-    """Deploy both examples in a cluster, and take them away again."""
+    """Deploy both examples in a cluster, and take them away again; a cluster of an odd kind goes with them."""
     places: list[Site] = []
 
     def deploy(cluster: Cluster) -> Site:
@@ -36,7 +36,11 @@ def deployed() -> Iterator[Callable[[Cluster], Site]]:
 
     yield deploy
     for place in places:
-        place.clear()
+        spec = place.cluster.record().spec
+        if spec.settings or any(node.bare or node.settings for node in spec.nodes):
+            place.cluster.down()
+        else:
+            place.clear()
 
 
 def audit(cluster: Cluster, folder: Path) -> Result:
