@@ -136,14 +136,21 @@ def cluster() -> Iterator[ClusterFactory]:
 
 
 def prepare_items(items: Sequence[pytest.Item]) -> None:
-    """Keep tests with clusters in one worker, and off a given cluster unless they are safe for it."""
+    """Keep tests that share clusters in one worker, and off a given cluster unless they are safe for it."""
     for item in items:
         if "cluster" not in getattr(item, "fixturenames", ()):
             continue
-        item.add_marker(pytest.mark.xdist_group("cluster"))
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
         if os.environ.get(GIVEN) and item.get_closest_marker(ANY_CLUSTER) is None:
             reason = f"{GIVEN} is set, and this test is not safe for a cluster that it did not start"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _group(path: Path) -> str:
+    """Tests of one group share clusters; the groups run side by side, because they mostly wait."""
+    if path.parent.name == "audit":
+        return "audit"
+    return "cilium" if "cilium" in path.name else "plain"
 
 
 def _take_slot() -> tuple[str, IO[str]]:
