@@ -139,7 +139,8 @@ def _outage(lax: Cluster, running: Running, kind: str) -> None:
         running.wait_for_line("probe again", 3)
     finally:
         # The proxy throttles connections for as long as they live, an API server only for a while.
-        inflict(lax, "api", "reset")
+        if kind == "throttle":
+            inflict(lax, "api", "reset")
         inflict(lax, "api", "off")
 
 
