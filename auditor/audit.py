@@ -17,7 +17,7 @@ from auditor.model.finding import Comparison
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
-from auditor.plan import is_system, make_plan, own_namespaces
+from auditor.plan import is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.predict import Model, predict, same_class
 from auditor.rounds import (
@@ -65,10 +65,11 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     """Audit a cluster: what policies should do, what packets show they do, and every difference."""
     known = await forecast(source, options, on_event)
     model = Model(known.snapshot, own_namespaces())
+    subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
     if not known.plan.flows:
-        empty = Comparison((), policy_claims((), model, {}))
+        empty = Comparison((), policy_claims((), model, {}, subjects))
         return Material(known.snapshot, known.matrix, known.plan, {}, empty)
     async with backend.session(known.plan, on_event) as session:
         placement = dict(session.placed)
@@ -82,7 +83,8 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         changed = await _changed(source, flows, placement, model)
         changed |= moved_flows(flows, placement, session.placed)
     judgements = compare(flows, Evidence(placement, seen), changed)
-    comparison = Comparison(judgements, policy_claims(judgements, model, placement), node_claims(judgements, placement))
+    policies = policy_claims(judgements, model, placement, subjects)
+    comparison = Comparison(judgements, policies, node_claims(judgements, placement))
     identities = {identity.id: identity for identity in known.matrix.identities}
     findings = diagnose(Case(known.plan, placement, comparison, identities, known.snapshot.cluster_uid))
     rounds = len({observation.round for observation in seen})

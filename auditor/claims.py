@@ -8,10 +8,13 @@ if it is alone somewhere, or if a flow got through that no other policy's rules 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Claim, Judgement, Proof
 from auditor.model.flow import Direction, DirectionDecision, PolicyRef, Verdict
+from auditor.model.probe import Placed
 from auditor.policy.networkpolicy import selects
 from auditor.predict import Model
 from auditor.rounds import Placement, running
@@ -19,19 +22,50 @@ from auditor.rounds import Placement, running
 SHOWN = frozenset({Agreement.AS_EXPECTED, Agreement.LATE})
 
 
-def policy_claims(judgements: Sequence[Judgement], model: Model, placement: Placement) -> tuple[Claim, ...]:
-    """For each policy and direction that it isolates in: proven, leaking, or not separately proven."""
+def policy_claims(
+    judgements: Sequence[Judgement], model: Model, placement: Placement, subjects: Sequence[Pod] = ()
+) -> tuple[Claim, ...]:
+    """For each policy and direction that it isolates in: proven, leaking, not separately proven, or not tested.
+
+    `subjects` holds one pod of each identity that was asked for, stood for or not.
+    """
     stand_ins = [item.pod for item in running(placement).values()]
+    denied, allowed = _by_policy(judgements)
     claims = []
     for policy in model.snapshot.policies:
         stood_for = any(selects(policy, pod) for pod in stand_ins)
         for direction in sorted(policy.isolates, key=lambda item: item.value):
+            key = policy.ref, direction
             if stood_for:
-                claims.append(_policy_claim(policy.ref, direction, judgements))
+                claims.append(_policy_claim(policy.ref, direction, denied[key], allowed[key]))
+            elif any(selects(policy, pod) for pod in subjects):
+                reason = "none of the pods that it selects was stood for"
+                claims.append(Claim(policy.ref, direction, Proof.UNTESTED, reason))
             else:
-                reason = "it selects none of the pods that were stood for"
+                reason = "it selects none of the pods that were asked for"
                 claims.append(Claim(policy.ref, direction, Proof.NOT_APPLICABLE, reason))
     return tuple(claims)
+
+
+ByPolicy = dict[tuple[PolicyRef, Direction], list[Judgement]]
+
+
+def _by_policy(judgements: Sequence[Judgement]) -> tuple[ByPolicy, ByPolicy]:
+    """One pass: the flows that each policy helps to deny, and those shown that its rules alone let through."""
+    denied: ByPolicy = defaultdict(list)
+    allowed: ByPolicy = defaultdict(list)
+    for item in judgements:
+        for direction in item.flow.predicted.deniers:
+            for ref in _end(item, direction).isolating:
+                denied[ref, direction].append(item)
+        if item.flow.predicted.verdict is Verdict.ALLOWED and item.agreement in SHOWN:
+            for direction in Direction:
+                end = _end(item, direction)
+                policies = {rule.rpartition(".")[0] for rule in end.allowing}
+                for ref in end.isolating:
+                    if policies == {str(ref)}:
+                        allowed[ref, direction].append(item)
+    return denied, allowed
 
 
 def node_claims(judgements: Sequence[Judgement], placement: Placement) -> tuple[Claim, ...]:
@@ -39,17 +73,14 @@ def node_claims(judgements: Sequence[Judgement], placement: Placement) -> tuple[
 
     Ingress is enforced where the destination stands, egress where the source stands.
     """
-    here = running(placement)
+    about: dict[tuple[str, Direction], list[Judgement]] = defaultdict(list)
+    for item in judgements:
+        for direction in item.flow.predicted.deniers:
+            about[enforcing_node(item, direction, placement), direction].append(item)
     claims = []
-    for node in sorted({item.pod.node for item in here.values()}):
+    for node in sorted({item.pod.node for item in running(placement).values()}):
         for direction in (Direction.EGRESS, Direction.INGRESS):
-            about = [
-                judgement
-                for judgement in judgements
-                if _enforcing_key(judgement, direction) in here
-                and here[_enforcing_key(judgement, direction)].pod.node == node
-            ]
-            denied = _denied_by(about, direction)
+            denied = about[node, direction]
             if denied:
                 claims.append(_claim(node, direction, denied))
             else:
@@ -60,39 +91,25 @@ def node_claims(judgements: Sequence[Judgement], placement: Placement) -> tuple[
 
 def enforcing_node(judgement: Judgement, direction: Direction, placement: Placement) -> str:
     """The node whose engine has to deny a flow in a direction; empty where the pod does not run."""
-    item = running(placement).get(_enforcing_key(judgement, direction))
-    return item.pod.node if item is not None else ""
+    item = placement.get(_enforcing_key(judgement, direction))
+    return item.pod.node if isinstance(item, Placed) else ""
 
 
 def _enforcing_key(judgement: Judgement, direction: Direction) -> str:
     return judgement.flow.source if direction is Direction.EGRESS else judgement.flow.destination
 
 
-def _policy_claim(ref: PolicyRef, direction: Direction, judgements: Sequence[Judgement]) -> Claim:
-    about = _about_policy(judgements, ref, direction)
+def _policy_claim(
+    ref: PolicyRef, direction: Direction, about: Sequence[Judgement], let_through: Sequence[Judgement]
+) -> Claim:
     claim = _claim(ref, direction, about)
-    if claim.proof is not Proof.PROVEN:
-        return claim
-    alone = [item for item in about if _end(item, direction).isolating == (ref,) and item.flow.id in claim.flows]
-    if alone or any(_only_this_allows(item, ref, direction) for item in judgements):
+    shown = set(claim.flows)
+    alone = any(_end(item, direction).isolating == (ref,) and item.flow.id in shown for item in about)
+    if claim.proof is not Proof.PROVEN or alone or let_through:
         return claim
     others = sorted({str(other) for item in about for other in _end(item, direction).isolating if other != ref})
     reason = f"the pods that it selects are isolated by other policies too: {', '.join(others)}"
     return Claim(ref, direction, Proof.NOT_PROVEN, reason)
-
-
-def _only_this_allows(judgement: Judgement, ref: PolicyRef, direction: Direction) -> bool:
-    allowing = _end(judgement, direction).allowing
-    held = judgement.flow.predicted.verdict is Verdict.ALLOWED and judgement.agreement in SHOWN
-    return held and bool(allowing) and all(rule.startswith(f"{ref}.{direction.value.lower()}[") for rule in allowing)
-
-
-def _about_policy(judgements: Iterable[Judgement], ref: PolicyRef, direction: Direction) -> list[Judgement]:
-    return [item for item in _denied_by(judgements, direction) if ref in _end(item, direction).isolating]
-
-
-def _denied_by(judgements: Iterable[Judgement], direction: Direction) -> list[Judgement]:
-    return [item for item in judgements if direction in item.flow.predicted.deniers]
 
 
 def _end(judgement: Judgement, direction: Direction) -> DirectionDecision:

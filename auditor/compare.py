@@ -135,6 +135,8 @@ def _not_placed(flow: PlannedFlow, placement: Placement) -> str | None:
         if item is None or isinstance(item, NotPlaced):
             reason = item.reason if item is not None else "it was not made"
             return f"the {word}'s probe pod does not run: {reason}"
+        if item.pod.address(flow.family) is None:
+            return f"the {word}'s probe pod got no {flow.family.value} address"
     return None
 
 
@@ -153,21 +155,34 @@ def strongest(seen: Observation) -> Outcome:
 
 def _judge_denied(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
     last, outcome = seen[-1], strongest(seen[-1])
-    if outcome is Outcome.REACHED and not evidence.is_over:
-        reason = "got through, but the run ended before the settle time was over"
-        return Judgement(flow, Agreement.INCONCLUSIVE, outcome, reason, seen)
     if outcome is Outcome.REACHED:
-        # The nonce is proof enough: only the intended listener knows it.
-        return Judgement(flow, Agreement.LEAK, outcome, _leak_reason(seen), seen)
+        return _judge_reached(flow, seen, evidence)
     if outcome not in BLOCKED:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
     gap = evidence.gap(flow, last.round)
+    early = [item for item in seen if Outcome.REACHED in item.outcomes]
+    if gap is None and _wavers(seen, early):
+        gap = "got through in some tries and not in others: neither denied nor let through for good"
     if gap is not None:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, gap, seen)
-    early = [item for item in seen[:-1] if Outcome.REACHED in item.outcomes]
     if early:
-        return Judgement(flow, Agreement.LATE, outcome, "got through at first, then denied", seen, last.at)
+        settled = seen[len(early)].at
+        return Judgement(flow, Agreement.LATE, outcome, "got through at first, then denied", seen, settled)
     return Judgement(flow, Agreement.AS_EXPECTED, outcome, "denied, with every piece of proof", seen)
+
+
+def _wavers(seen: tuple[Observation, ...], early: list[Observation]) -> bool:
+    """Whether getting through is anything but: every try of the first rounds, then none."""
+    whole = all(set(item.outcomes) == {Outcome.REACHED} for item in early)
+    return bool(early) and not (whole and list(seen[: len(early)]) == early)
+
+
+def _judge_reached(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
+    """A denied flow whose nonce came back: proof enough, because only the intended listener knows it."""
+    if evidence.is_over:
+        return Judgement(flow, Agreement.LEAK, Outcome.REACHED, _leak_reason(seen), seen)
+    reason = "got through, but the run ended before the settle time was over"
+    return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.REACHED, reason, seen)
 
 
 def _leak_reason(seen: tuple[Observation, ...]) -> str:
@@ -180,7 +195,9 @@ def _leak_reason(seen: tuple[Observation, ...]) -> str:
 def _judge_allowed(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
     last, outcome = seen[-1], strongest(seen[-1])
     if outcome is Outcome.REACHED:
-        if any(BLOCKED & set(item.outcomes) for item in seen[:-1]):
+        # A round in which the path itself failed says nothing about the engine.
+        slow = [item for item in seen[:-1] if BLOCKED & set(item.outcomes)]
+        if any(evidence.twin_gap(flow, item.round) is None for item in slow):
             return Judgement(flow, Agreement.LATE, outcome, "got no answer at first, then its nonce", seen, last.at)
         return Judgement(flow, Agreement.AS_EXPECTED, outcome, "the listener's nonce came back", seen)
     if outcome not in BLOCKED:
@@ -204,7 +221,9 @@ def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
     outcome = strongest(seen[-1])
     if flow.predicted.verdict is Verdict.ALLOWED:
         return outcome is not Outcome.REACHED
-    return outcome not in BLOCKED or evidence.twin_gap(flow, seen[-1].round) is not None
+    # What got through once is watched to the end of the settle time, also after a quiet round.
+    got_through = any(Outcome.REACHED in item.outcomes for item in seen)
+    return got_through or outcome not in BLOCKED or evidence.twin_gap(flow, seen[-1].round) is not None
 
 
 def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Model, after: Model) -> dict[int, str]:

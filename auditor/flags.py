@@ -195,7 +195,10 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 def _seconds(text: str) -> float:
     unit = UNITS.get(text[-1:], 0)
-    value = float(text[:-1]) * unit if unit else float(text)
+    try:
+        value = float(text[:-1]) * unit if unit else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 45, 45s or 10m") from error
     if not 0 <= value <= UNITS["h"]:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1h")
     return value

@@ -62,13 +62,12 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) 
     audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
     if not audited:
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
-    usable = {node.name for node in snapshot.nodes if node.ready and node.hosts_probes}
     skipped: list[Skip] = []
-    seats = _first_seats(snapshot, matrix.identities, usable, skipped)
-    seats += _more_seats(seats, usable)
+    seats = _first_seats(snapshot, matrix, audited, skipped)
+    seats += _more_seats(seats, _usable(snapshot))
     # What was asked for comes first when there is not room for all.
     seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
-    seats = _within(seats, options.max_pods, skipped)
+    seats = _within(seats, options.max_pods, audited, skipped)
     clones = tuple(_clone(seat, f"i{number}") for number, seat in enumerate(seats))
     controls = _controls(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
@@ -86,18 +85,24 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) 
     return replace(plan, estimate=estimate(plan, options))
 
 
+def _usable(snapshot: Snapshot) -> set[str]:
+    """Nodes on which a probe pod can run."""
+    return {node.name for node in snapshot.nodes if node.ready and node.hosts_probes}
+
+
 def _first_seats(
-    snapshot: Snapshot, identities: Sequence[Identity], usable: set[str], skipped: list[Skip]
+    snapshot: Snapshot, matrix: ReachabilityMatrix, audited: frozenset[str], skipped: list[Skip]
 ) -> list[_Seat]:
+    usable = _usable(snapshot)
     seats: list[_Seat] = []
     load: Counter[str] = Counter()
-    for identity in identities:
+    for identity in matrix.identities:
         reason = hazard(snapshot, identity)
         nodes = [node for node in identity.nodes if node in usable]
         if reason is None and not nodes:
             reason = "no ready Linux node runs a replica of it"
         if reason is not None:
-            skipped.append(Skip(identity.title, reason, identity=True))
+            skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
             continue
         node = min(nodes, key=lambda name: (load[name], name))
         load[node] += 1
@@ -118,7 +123,7 @@ def _more_seats(seats: Sequence[_Seat], usable: set[str]) -> list[_Seat]:
     return more
 
 
-def _within(seats: list[_Seat], limit: int, skipped: list[Skip]) -> list[_Seat]:
+def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: list[Skip]) -> list[_Seat]:
     room = limit
     kept: list[_Seat] = []
     nodes: set[str] = set()
@@ -127,7 +132,8 @@ def _within(seats: list[_Seat], limit: int, skipped: list[Skip]) -> list[_Seat]:
         cost = 1 if seat.node in nodes else 3
         if cost > room:
             what = seat.identity.title if seat.first else f"{seat.identity.title} on {seat.node}"
-            skipped.append(Skip(what, f"more probe pods than --max-pods {limit} allows", identity=seat.first))
+            lost = seat.first and seat.identity.id in audited
+            skipped.append(Skip(what, f"more probe pods than --max-pods {limit} allows", identity=lost))
             continue
         room -= cost
         nodes.add(seat.node)
@@ -196,7 +202,7 @@ def _judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[Planne
             kept.append(flow)
         else:
             open_ones[f"flows with the verdict {verdict.name}", flow.predicted.reason] += 1
-    skipped.extend(Skip(what, reason, count) for (what, reason), count in open_ones.items())
+    skipped.extend(Skip(what, reason, count, unjudged=True) for (what, reason), count in open_ones.items())
     return kept
 
 
@@ -205,7 +211,7 @@ def _bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) ->
         # Denials first: a flow that must not exist is what the audit is about.
         flows.sort(key=lambda flow: (flow.predicted.verdict is not Verdict.DENIED, flow.id))
         lost = len(flows) - options.max_flows
-        skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost))
+        skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost, unjudged=True))
         flows = flows[: options.max_flows]
     return tuple(sorted(flows, key=lambda flow: flow.id))
 

@@ -58,12 +58,12 @@ def flow_probes(flows: Iterable[PlannedFlow], placement: Placement, options: Opt
     here = running(placement)
     at = controls(here)
     for flow in flows:
-        if flow.source in here and flow.destination in here:
+        if all(key in here and here[key].pod.address(flow.family) for key in (flow.source, flow.destination)):
             denied = flow.predicted.verdict is Verdict.DENIED
             tries = timeouts(options) if denied else timeouts(options)[-1:]
             probes[Probe(flow.source, flow.destination, flow.family, flow.port, tries)] = None
             twin = twin_of(flow, here, at)
-            if twin is not None:
+            if twin is not None and all(here[key].pod.address(flow.family) for key in twin):
                 probes[Probe(*twin, flow.family, flow.port, (options.connect_timeout,) * options.tries)] = None
     return tuple(sorted(probes, key=_order))
 

@@ -48,7 +48,7 @@ def summarise(material: Material, options: Options) -> Summary:
     worst = max((finding.severity.rank for finding in findings), default=-1)
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
-        status=STATUS[code],
+        status=STATUS[FINDINGS if findings and code == CLEAN else code],
         sentence=_sentence(comparison, counts, gaps),
         exit_code=code,
         planned=planned,
@@ -78,7 +78,21 @@ def _flow_gaps(material: Material, options: Options) -> list[str]:
     open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in judgements)
     if open_ones == len(judgements) or (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
         return [f"{open_ones} of {len(judgements)} flows could not be judged"]
-    return _denial_gap(judgements, options)
+    return [*_denial_gap(judgements, options), *_unjudged_gap(material, options)]
+
+
+def _unjudged_gap(material: Material, options: Options) -> list[str]:
+    """What was not even planned must not pass for tested: flows without a verdict, and policies without a subject."""
+    gaps = []
+    judgements = material.comparison.judgements
+    left = sum(skip.flows for skip in material.plan.skipped if skip.unjudged)
+    judged = {item.flow.predicted.verdict for item in judgements if item.agreement is not Agreement.INCONCLUSIVE}
+    if left > (1 - options.min_coverage) * (left + len(judgements)) or (left and Verdict.DENIED not in judged):
+        gaps.append(f"{left} flows have no verdict or were left out")
+    unseen = {str(claim.subject) for claim in material.comparison.policies if claim.proof is Proof.UNTESTED}
+    if unseen:
+        gaps.append(f"{len(unseen)} policies select only pods that were not tested")
+    return gaps
 
 
 def _pod_gaps(material: Material, options: Options) -> list[str]:
@@ -145,6 +159,6 @@ def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[st
         return f"No leak was found, but not everything was shown: {shown} of {len(denied)} denials were.{tail}"
     open_claims = sum(claim.proof is Proof.NOT_PROVEN for claim in (*comparison.policies, *comparison.nodes))
     rest = f" {open_claims} directions of policies or nodes are not separately proven." if open_claims else ""
-    return (
-        f"Every denial that was tested holds: {shown} of {len(denied)} flows that policies deny were shown to be.{rest}"
-    )
+    late = f", {counts[Agreement.LATE]} flows only after a while" if counts[Agreement.LATE] else ""
+    held = f"{shown} of {len(denied)} flows that policies deny were shown to be"
+    return f"Every denial that was tested holds{late}: {held}.{rest}"

@@ -51,6 +51,8 @@ class Proof(enum.Enum):
     PROVEN = "proven"
     LEAKING = "leaking"
     NOT_PROVEN = "not separately proven"
+    UNTESTED = "not tested"
+    """It speaks of pods of which none was stood for."""
     NOT_APPLICABLE = "not applicable"
 
 

@@ -75,7 +75,9 @@ class Skip:
     reason: str
     flows: int = 0
     identity: bool = False
-    """Whether an identity is not tested at all because of it."""
+    """Whether an identity that was asked for is not tested at all because of it."""
+    unjudged: bool = False
+    """Whether its flows should have been judged and are not: they count against the coverage."""
 
 
 @dataclass(frozen=True, slots=True)

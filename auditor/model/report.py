@@ -135,7 +135,7 @@ class ClaimEntry:
     subject: str
     direction: str
     proof: str
-    """proven, leaking, not separately proven, not applicable."""
+    """proven, leaking, not separately proven, not tested, not applicable."""
     reason: str
     flows: int
 

@@ -91,4 +91,4 @@ def test_stand_in_that_admission_relabels_is_judged_as_it_stands() -> None:
     assert found.summary.leaks == 0
     assert found.summary.exit_code == 4
     assert "1 probe pods do not stand for their identity" in found.summary.sentence
-    assert any(claim.proof is Proof.NOT_APPLICABLE for claim in found.material.comparison.policies)
+    assert any(claim.proof is Proof.UNTESTED for claim in found.material.comparison.policies)

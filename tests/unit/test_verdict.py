@@ -98,7 +98,7 @@ def test_exit_code(
     found = summary(material(judgements, *findings), **options)
 
     assert found.exit_code == code
-    assert found.status == {0: "clean", 3: "findings", 4: "incomplete"}[code]
+    assert found.status == ("incomplete" if code == 4 else "findings" if findings else "clean")
 
 
 @pytest.mark.parametrize(
