@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import secrets
@@ -34,10 +35,13 @@ from auditor.model.options import Options
 from auditor.model.report import AuditReport, Run
 from auditor.progress import Reporter
 from probes.backends.kubernetes import KubernetesBackend, sweep
+from probes.backends.kubernetes.lease import NAME as LEASE
+from probes.backends.kubernetes.lease import PATH as LEASES
 from probes.backends.kubernetes.lease import wait_until_free
 from probes.placement import AgentSpec, Marks
 from reports import FORMATS
 from reports.forecast import render as render_forecast
+from reports.plain import plain
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 ALPHABET = string.ascii_lowercase + string.digits
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say_error(error)
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.stderr.write("interrupted: everything that was made has been removed or is named above\n")
+        sys.stderr.write("interrupted: what was made has been removed, but for what is named above\n")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the report closed it early; that is no fault.
@@ -74,6 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _own_fault(error: Exception) -> NetauditError:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, NetauditError):
+        return error
     return NetauditError(
         "netaudit failed in a way that it does not know",
         why=f"{type(error).__name__}: {error}",
@@ -82,8 +90,9 @@ def _own_fault(error: Exception) -> NetauditError:
 
 
 def _say_error(error: NetauditError) -> None:
-    clean = "".join(char if char.isprintable() or char == "\n" else "?" for char in str(error))
-    sys.stderr.write(f"error: {clean}\n")
+    lines = [plain(line) for line in str(error).splitlines()]
+    # Only our own lines begin a new one: an answer of the server stays in the sentence that quotes it.
+    sys.stderr.write("error: " + "\n  ".join(line.strip() for line in lines) + "\n")
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
@@ -107,6 +116,7 @@ async def _with_api(flags: argparse.Namespace, work: Callable[[KubeApi], Awaitab
 async def _run(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
     options = options_from(flags)
     outputs = outputs_from(flags, FORMATS)
+    check_files(outputs)
 
     async def work(api: KubeApi) -> int:
         if flags.dry_run:
@@ -135,7 +145,14 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         start_timeout=options.start_timeout,
         clock=lambda: datetime.now(UTC),
     )
-    material = await run_audit(LiveCluster(api), backend, options, reporter)
+    try:
+        material = await run_audit(LiveCluster(api), backend, options, reporter)
+    finally:
+        # Said even when the run fails, is cancelled or is quiet: nobody else will.
+        for text in backend.leftovers:
+            sys.stderr.write(f"not removed: {plain(text)}\n")
+        if backend.leftovers:
+            sys.stderr.write("  try: netaudit cleanup\n")
     finished = datetime.now(UTC)
     run = Run(
         id=marks.run,
@@ -163,7 +180,26 @@ def _stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def check_files(outputs: Sequence[Output]) -> None:
+    """Raise UsageError for a report that could not be written, before anything is done for it."""
+    for output in outputs:
+        if output.file is None:
+            continue
+        file = Path(output.file)
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise _unwritable(output.file, "it is a folder, or its folder is missing or not yours")
+
+
+def _unwritable(file: str, why: str) -> UsageError:
+    return UsageError(f"cannot write the report to {file}", why=why, attempt="another file or folder with -o")
+
+
 def _write(report: AuditReport, outputs: Sequence[Output]) -> None:
+    """Write every output; one that fails does not cost the others."""
+    failed: UsageError | None = None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a glyph still gets the words.
+        sys.stdout.reconfigure(errors="replace")
     for output in outputs:
         text = FORMATS[output.format](report)
         if output.file is None:
@@ -172,10 +208,10 @@ def _write(report: AuditReport, outputs: Sequence[Output]) -> None:
         try:
             Path(output.file).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise UsageError(
-                f"cannot write the report to {output.file}", why=str(error), attempt="another file or folder with -o"
-            ) from error
+            failed = _unwritable(output.file, str(error))
     sys.stdout.flush()
+    if failed is not None:
+        raise failed
 
 
 async def _cleanup(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
@@ -184,7 +220,7 @@ async def _cleanup(flags: argparse.Namespace, words: Sequence[str], console: Con
     async def work(api: KubeApi) -> int:
         def say(text: str) -> None:
             if not flags.quiet:
-                console.print(text, soft_wrap=True, markup=False, highlight=False)
+                console.print(plain(text), soft_wrap=True, markup=False, highlight=False)
 
         if not flags.force:
             await wait_until_free(api, lambda: datetime.now(UTC), say)
@@ -193,7 +229,9 @@ async def _cleanup(flags: argparse.Namespace, words: Sequence[str], console: Con
         if flags.dry_run:
             sys.stdout.write("".join(f"would remove {name}\n" for name in names) or "nothing to remove\n")
             return 0
-        trouble = await sweep.remove(api, found, lambda _: None)
+        trouble = [*await sweep.remove(api, found, lambda _: None)]
+        # A Lease in a namespace that is not ours stays behind its run.
+        await api.delete(f"{LEASES}/{LEASE}")
         if trouble:
             raise CleanupIncomplete(
                 f"{len(trouble)} objects are still there", why="; ".join(trouble), attempt="netaudit cleanup once more"

@@ -30,6 +30,8 @@ STEP = 0.1
 """Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
 PAGE = 500
 RETRIES = 6
+LONGEST_PAUSE = 30.0
+"""Seconds that a server may ask us to wait before the next try."""
 ANSWER = 60
 """Seconds that one answer may take."""
 ERRORS = 300
@@ -144,13 +146,16 @@ class KubeApi:
         """Yield watch events until the server ends the watch; raises ApiRefused 410 where `version` is too old."""
         query: dict[str, str | int] = {"watch": "true", "resourceVersion": version, "timeoutSeconds": seconds}
         response = await self._send("GET", path, query, None, stream=seconds + 30)
-        async for line in response.content:
-            if line.strip():
-                event = msgspec.json.decode(line)
-                if event.get("type") == "ERROR":
-                    status = event.get("object") or {}
-                    raise _refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
-                yield event
+        try:
+            async for line in response.content:
+                if line.strip():
+                    event = msgspec.json.decode(line)
+                    if event.get("type") == "ERROR":
+                        status = event.get("object") or {}
+                        raise _refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
+                    yield event
+        except (*TRANSPORT_FAULTS, msgspec.DecodeError) as error:
+            raise _unreachable(self.host, error) from error
 
     @asynccontextmanager
     async def exec(
@@ -204,7 +209,10 @@ class KubeApi:
         self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None = None
     ) -> dict[str, Any]:
         response = await self._send(method, path, query, body)
-        decoded = msgspec.json.decode(await response.read())
+        try:
+            decoded = msgspec.json.decode(await response.read())
+        except msgspec.DecodeError as error:
+            raise _unreachable(self.host, error) from error
         return decoded if isinstance(decoded, dict) else {}
 
     async def _send(
@@ -227,7 +235,9 @@ class KubeApi:
                 return response
             message = await _message(response)
             if response.status == 409 and method == "POST" and attempt:  # noqa: PLR2004 - our own first try
-                return await self._send("GET", f"{path}/{_name(body)}", {}, None)
+                stored = await self._send("GET", f"{path}/{_name(body)}", {}, None)
+                if _is_same(body, await stored.read()):
+                    return stored
             if response.status not in PASSING or last:
                 raise _refused(method, path, response.status, message)
             await asyncio.sleep(_pause(attempt, response.headers.get("Retry-After")))
@@ -252,9 +262,18 @@ def _name(body: Raw | None) -> str:
     return str(((body or {}).get("metadata") or {}).get("name", ""))
 
 
+def _is_same(body: Raw | None, stored: bytes) -> bool:
+    """Whether what is stored is what an earlier try of ours made, and not somebody else's of that name."""
+    asked, found = body or {}, msgspec.json.decode(stored)
+    ours = (asked.get("metadata") or {}).get("annotations") or {}
+    theirs = (found.get("metadata") or {}).get("annotations") or {}
+    holders = [(item.get("spec") or {}).get("holderIdentity") for item in (asked, found)]
+    return all(theirs.get(key) == value for key, value in ours.items()) and holders[0] == holders[1]
+
+
 def _pause(attempt: int, retry_after: str | None) -> float:
     asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
-    longest: float = max(asked, min(8.0, 0.2 * 2**attempt))
+    longest: float = max(min(asked, LONGEST_PAUSE), min(8.0, 0.2 * 2**attempt))
     return longest * random.uniform(1.0, 1.3)  # noqa: S311 - spreads retries, guards nothing
 
 

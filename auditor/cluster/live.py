@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auditor.cluster.api import KubeApi
@@ -13,6 +13,7 @@ from auditor.ports import RawSnapshot
 
 FORBIDDEN = 403
 NOT_SERVED = 404
+NEEDED_PATHS = frozenset(CORE[name] for name in NEEDED)
 
 
 class LiveCluster:
@@ -55,7 +56,7 @@ class LiveCluster:
             return await self._api.list_all(path)
         except ApiRefused as error:
             if error.status == NOT_SERVED:
-                return []
+                return error.why if path in NEEDED_PATHS else []
             if isinstance(error, PermissionMissing):
                 return error.why
             raise
@@ -64,15 +65,16 @@ class LiveCluster:
         """Where the policy kinds that are not modelled are served in this cluster."""
         groups = await self._api.get("/apis")
         served = {
-            (group.get("name"), version.get("version"))
+            str(group.get("name")): [str(item.get("version")) for item in group.get("versions") or ()]
             for group in groups.get("groups") or ()
-            for version in group.get("versions") or ()
         }
         return dict(_served_paths(served))
 
 
-def _served_paths(served: set[tuple[Any, Any]]) -> Iterable[tuple[str, str]]:
+def _served_paths(served: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:
     for resource, kind in FOREIGN_POLICIES.items():
-        version = next((item for item in kind.versions if (kind.group, item) in served), None)
+        versions = served.get(kind.group, ())
+        # An object of a version that is not known here is not modelled either: any version will do to see it.
+        version = next((item for item in (*kind.versions, *versions) if item in versions), None)
         if version is not None:
             yield resource, f"/apis/{kind.group}/{version}/{kind.plural}"

@@ -13,5 +13,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{ANY_CLUSTER}: safe for a cluster given by NETAUDIT_TEST_KUBECONFIG")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     prepare_items(items)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from auditor.cluster.api import KubeApi
@@ -15,6 +16,8 @@ PATH = "/apis/coordination.k8s.io/v1/namespaces/netaudit/leases"
 DURATION = 30
 """Seconds after the last renewal during which a Lease counts as held."""
 RENEWAL = 10
+BEYOND_DOUBT = 600
+"""Seconds after which a Lease is dead whatever the clocks say."""
 CONFLICT, MISSING = 409, 404
 Clock = Callable[[], datetime]
 
@@ -26,6 +29,7 @@ async def wait_until_free(api: KubeApi, clock: Clock, say: Callable[[str], None]
     one that lives: RunInProgress is raised then.
     """
     first: str | None = None
+    end = 0.0
     while True:
         try:
             lease = await api.get(f"{PATH}/{NAME}")
@@ -35,23 +39,31 @@ async def wait_until_free(api: KubeApi, clock: Clock, say: Callable[[str], None]
             raise
         spec = lease.get("spec") or {}
         holder, renewed = str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
-        left = _seconds_left(renewed, clock())
-        if not holder or left <= 0:
-            return lease
         if first is not None and renewed != first:
             raise _busy(holder)
         if first is None:
-            first = renewed
-            say(f"run {holder} holds the Lease: waiting at most {left:.0f} s to see whether it is still alive")
-        await asyncio.sleep(min(left + 0.1, RENEWAL / 5))
+            left = _seconds_to_watch(renewed, clock()) if holder else 0.0
+            first, end = renewed, monotonic() + left
+            if left:
+                say(f"run {holder} holds the Lease: waiting at most {left:.0f} s to see whether it is still alive")
+        if monotonic() >= end:
+            return lease
+        await asyncio.sleep(min(max(0.1, end - monotonic()), RENEWAL / 5))
 
 
-def _seconds_left(renewed: str, now: datetime) -> float:
+def _seconds_to_watch(renewed: str, now: datetime) -> float:
+    """How long a Lease must stay as it is until its run counts as dead.
+
+    Clocks of two machines may differ, so an age near the limit is not believed: a run that lives renews within
+    RENEWAL seconds of our own clock, whatever its own says.
+    """
     try:
-        moment = datetime.fromisoformat(renewed)
-    except ValueError:
+        age = (now - datetime.fromisoformat(renewed)).total_seconds()
+    except (ValueError, TypeError):
+        return float(DURATION)
+    if age >= BEYOND_DOUBT:
         return 0.0
-    return (moment + timedelta(seconds=DURATION) - now).total_seconds()
+    return min(float(DURATION), max(DURATION - age, RENEWAL + 2.0))
 
 
 def _busy(holder: str) -> RunInProgress:
@@ -76,7 +88,11 @@ class HeldLease:
 
     async def take(self, say: Callable[[str], None]) -> None:
         """Take the Lease; raises RunInProgress where another run is alive."""
-        found = await wait_until_free(self._api, self._clock, say)
+        try:
+            found = await wait_until_free(self._api, self._clock, say)
+        except RunInProgress:
+            self.lost = "another run has it"
+            raise
         try:
             if found is None:
                 await self._api.create(PATH, self._body(None))
@@ -84,19 +100,30 @@ class HeldLease:
                 await self._api.replace(f"{PATH}/{NAME}", self._body(found))
         except ApiRefused as error:
             if error.status == CONFLICT:
+                self.lost = "another run took it at the same moment"
                 raise _busy("(one that began at the same moment)") from error
             raise
         self._task = asyncio.create_task(self._renew())
 
     @property
+    def held_once(self) -> bool:
+        """Whether this run ever had the Lease."""
+        return self._task is not None
+
+    @property
     def held(self) -> bool:
-        """Whether this run has the Lease, so that whatever bears the marks of other runs is theirs no more."""
-        return self._task is not None and not self.lost
+        """Whether this run has the Lease."""
+        return self.held_once and not self.lost
+
+    def stop_renewing(self) -> None:
+        """Leave the Lease to run out: its namespace is about to go."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def give_back(self) -> None:
         """Stop renewing and delete the Lease, unless another run has it."""
+        self.stop_renewing()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             if not self.lost:
                 await self._api.delete(f"{PATH}/{NAME}")

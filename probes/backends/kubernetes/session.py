@@ -26,6 +26,8 @@ from probes.runner import run_batches
 CONFLICT = 409
 CREATORS = 16
 SWEEPS = 3
+HOME = "netaudit"
+"""The namespace of the Lease."""
 
 
 @dataclass(slots=True)
@@ -56,19 +58,29 @@ class KubernetesBackend:
 
     async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
         say = _speaker(on_event)
-        await _ensure_namespaces(self.api, self.marks, only_first=True)
-        await lease.take(say)
+        await self._take(lease, say)
         on_event(StageStarted("prepare", "remove what earlier runs left"))
         found = await sweep.find(self.api)
         # The namespace that holds the Lease stays, and so does whatever this run made already.
-        stale = sweep.Leftovers(
-            found.pods, found.holders, tuple(name for name in found.namespaces if name != "netaudit")
-        )
+        stale = sweep.Leftovers(found.pods, found.holders, tuple(name for name in found.namespaces if name != HOME))
         if stale.names():
             trouble = await sweep.remove(self.api, stale, say)
             for text in trouble:
                 say(f"left by an earlier run and not removed: {text}")
         await _ensure_namespaces(self.api, self.marks, only_first=False)
+
+    async def _take(self, lease: HeldLease, say: Callable[[str], None]) -> None:
+        """Take the Lease; its namespace may go away in between, with a run that just ends."""
+        for last in (False, False, True):
+            await _ensure_namespaces(self.api, self.marks, only_first=True)
+            try:
+                await lease.take(say)
+            except ApiRefused as error:
+                going = error.status == sweep.MISSING or "being terminated" in error.why
+                if last or not going:
+                    raise
+            else:
+                return
 
     async def _clean_up(self, lease: HeldLease, follower: PodFollower, on_event: OnEvent) -> None:
         on_event(StageStarted("clean up"))
@@ -76,12 +88,8 @@ class KubernetesBackend:
         trouble: list[str] = []
         try:
             # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
-            for _ in range(SWEEPS):
-                # Without the Lease another run may be alive: then only what bears this run's marks is removed.
-                found = await sweep.find(self.api, None if lease.held else self.marks.run)
-                if lease.lost:
-                    # Whoever took the Lease lives in these namespaces now, and removes them at its end.
-                    found = sweep.Leftovers(found.pods, found.holders, ())
+            for turn in range(SWEEPS):
+                found = await self._own(lease, with_home=turn == 0)
                 if not found.names():
                     break
                 trouble = [*await sweep.remove(self.api, found, _quiet)]
@@ -89,8 +97,23 @@ class KubernetesBackend:
         except NetauditError as error:
             trouble.append(f"{error.what}: {error.why}")
         self.leftovers = tuple(trouble)
-        if lease.lost:
+        if lease.lost and lease.held_once:
             on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
+
+    async def _own(self, lease: HeldLease, *, with_home: bool) -> sweep.Leftovers:
+        """What bears this run's marks, and once the Lease's namespace, whichever run made it.
+
+        Nothing else: as soon as that namespace is gone, the next run may be at work.
+        """
+        found = await sweep.find(self.api, self.marks.run)
+        if lease.lost:
+            # Whoever has the Lease now lives in these namespaces, and removes them at its end.
+            return sweep.Leftovers(found.pods, found.holders, ())
+        home: list[str] = []
+        if with_home and lease.held and await sweep.is_made_by_a_run(self.api, HOME):
+            lease.stop_renewing()
+            home = [HOME]
+        return sweep.Leftovers(found.pods, found.holders, tuple(sorted({*found.namespaces, *home})))
 
 
 def _quiet(_: str) -> None:
@@ -131,10 +154,17 @@ async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: M
     """Wait out a namespace that is being deleted and make it again; one that stands is used as it is."""
     path = f"/api/v1/namespaces/{name}"
     try:
-        found = await api.get(path)
-        while (found.get("metadata") or {}).get("deletionTimestamp"):
-            await asyncio.sleep(sweep.POLL)
+        async with asyncio.timeout(sweep.GONE_SECONDS):
             found = await api.get(path)
+            while (found.get("metadata") or {}).get("deletionTimestamp"):
+                await asyncio.sleep(sweep.POLL)
+                found = await api.get(path)
+    except TimeoutError as error:
+        raise NetauditError(
+            f"the namespace {name} of an earlier run is still being deleted",
+            why=f"it has been so for more than {sweep.GONE_SECONDS:.0f} s; a finalizer may hold it",
+            attempt=f"kubectl get namespace {name} -o yaml",
+        ) from error
     except ApiRefused as error:
         if error.status != sweep.MISSING:
             raise

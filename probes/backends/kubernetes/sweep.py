@@ -58,6 +58,18 @@ async def find(api: KubeApi, run: str | None = None) -> Leftovers:
     )
 
 
+async def is_made_by_a_run(api: KubeApi, namespace: str) -> bool:
+    """Whether a namespace bears the marks of any run, and so is not the user's."""
+    try:
+        found = await api.get(f"/api/v1/namespaces/{namespace}")
+    except ApiRefused as error:
+        if error.status == MISSING:
+            return False
+        raise
+    labels = (found.get("metadata") or {}).get("labels") or {}
+    return _is_own_namespace(found) and all(labels.get(key) == value for key, value in MANAGED_BY.items())
+
+
 async def _labelled(api: KubeApi, path: str) -> list[dict[str, Any]]:
     answer = await api.get(path, labelSelector=SELECTOR)
     items: list[dict[str, Any]] = answer.get("items") or []
