@@ -9,8 +9,6 @@ NAME ?= netaudit
 ENGINE ?= cilium
 NODES ?= 2
 WORKERS ?= 2
-# The slow tests mostly wait, for pods and for time limits, so more of them than cores go side by side.
-SIDES ?= 4
 
 py := .venv/bin/python
 code := auditor probes reports
@@ -60,11 +58,11 @@ format: setup ## let ruff rewrite what it can
 
 .PHONY: test
 test: test-needs check test-artifacts ## check, then properties, sandbox, cluster and browser tests (cold 45, warm 15 minutes)
-	.venv/bin/pytest -n $(SIDES) --dist loadgroup -m '($(slow)) and not long' --hypothesis-profile=ci tests
+	@.ci/slow-tests '($(slow)) and not long' ci
 
 .PHONY: test-long
 test-long: test-needs check test-artifacts ## the same at full count: every fault, kill, soak and property
-	.venv/bin/pytest -n $(SIDES) --dist loadgroup -m '$(slow) or long' --hypothesis-profile=long tests
+	@.ci/slow-tests '$(slow) or long' long
 
 .PHONY: test-needs
 test-needs: setup

@@ -117,6 +117,7 @@ def test_switch_without_trace_on_one_node(
     assert all("n2 does not enforce" in finding["cause"] for finding in result.report.raw["findings"])
 
 
+@pytest.mark.long
 def test_node_config_that_switches_one_node_off(
     cluster: ClusterFactory, deployed: Callable[[Cluster], Site], tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_node_without_agent(cluster: ClusterFactory, deployed: Callable[[Cluster
     assert all("does not manage the pods on n2" in cause for cause in causes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [NEVER, AUDIT], ids=["never", "audit-mode"])
 def test_cluster_where_all_looks_healthy(
     cluster: ClusterFactory, deployed: Callable[[Cluster], Site], tmp_path: Path, settings: dict[str, str]
