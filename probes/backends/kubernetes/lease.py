@@ -19,6 +19,7 @@ RENEWAL = 10
 BEYOND_DOUBT = 600
 """Seconds after which a Lease is dead whatever the clocks say."""
 CONFLICT, MISSING = 409, 404
+REMOVED = "somebody removed the Lease"
 Clock = Callable[[], datetime]
 
 
@@ -120,13 +121,32 @@ class HeldLease:
         if self._task is not None:
             self._task.cancel()
 
+    async def look(self) -> None:
+        """Notice what became of the Lease since the last renewal."""
+        lease = await self._stored()
+        holder = self._run if lease is None else (lease.get("spec") or {}).get("holderIdentity")
+        if holder != self._run:
+            self.lost = f"run {holder} took the Lease"
+            self.stop_renewing()
+        elif lease is None and self.held:
+            self.lost = REMOVED
+
     async def give_back(self) -> None:
-        """Stop renewing and delete the Lease, unless another run has it."""
+        """Stop renewing and delete the Lease, unless another run has it: its namespace may be a new one by now."""
         self.stop_renewing()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
-            if not self.lost:
-                await self._api.delete(f"{PATH}/{NAME}")
+        lease = None if self.lost else await self._stored()
+        if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == self._run:
+            await self._api.delete(f"{PATH}/{NAME}", preconditions={"uid": lease["metadata"]["uid"]})
+
+    async def _stored(self) -> dict[str, Any] | None:
+        try:
+            return await self._api.get(f"{PATH}/{NAME}")
+        except ApiRefused as error:
+            if error.status == MISSING or not self.held_once:
+                return None
+            raise
 
     def _body(self, found: dict[str, Any] | None) -> dict[str, Any]:
         now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -151,4 +171,4 @@ class HeldLease:
                 self.lost = "" if not isinstance(error, ApiRefused) else self._gone(error)
 
     def _gone(self, error: ApiRefused) -> str:
-        return "somebody removed the Lease" if error.status == MISSING else ""
+        return REMOVED if error.status == MISSING else ""

@@ -18,7 +18,7 @@ from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.batch import Desk, carry_out
-from probes.backends.kubernetes.lease import Clock, HeldLease
+from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
 from probes.runner import run_batches
@@ -26,6 +26,8 @@ from probes.runner import run_batches
 CONFLICT = 409
 CREATORS = 16
 SWEEPS = 3
+UNDER_WAY = 1.0
+"""Seconds in which a request whose sender was cancelled may still come through."""
 HOME = "netaudit"
 """The namespace of the Lease."""
 
@@ -48,13 +50,17 @@ class KubernetesBackend:
         """Bring the stand-ins to run; whatever happens inside, they are gone afterwards or stand in `leftovers`."""
         lease = HeldLease(self.api, self.marks.run, self.clock)
         follower = PodFollower(self.api, f"{self.marks.holder}-")
+        started = False
         try:
             await self._prepare(lease, on_event)
             session = _Session(self, plan, follower, on_event)
             await session.start()
+            started = True
             yield session
         finally:
-            await _finish(self._clean_up(lease, follower, on_event), on_event)
+            homes = {stand_in.namespace for stand_in in plan.stand_ins} | {HOME}
+            pause = 0.0 if started else UNDER_WAY
+            await _finish(self._clean_up(lease, follower, on_event, homes, pause), on_event)
 
     async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
         say = _speaker(on_event)
@@ -82,11 +88,15 @@ class KubernetesBackend:
             else:
                 return
 
-    async def _clean_up(self, lease: HeldLease, follower: PodFollower, on_event: OnEvent) -> None:
+    async def _clean_up(
+        self, lease: HeldLease, follower: PodFollower, on_event: OnEvent, homes: set[str], pause: float
+    ) -> None:
         on_event(StageStarted("clean up"))
         await follower.close()
+        await asyncio.sleep(pause)
         trouble: list[str] = []
         try:
+            await lease.look()
             # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
             for turn in range(SWEEPS):
                 found = await self._own(lease, with_home=turn == 0)
@@ -94,8 +104,10 @@ class KubernetesBackend:
                     break
                 trouble = [*await sweep.remove(self.api, found, _quiet)]
             await lease.give_back()
+            trouble = await sweep.still_there(self.api, trouble)
         except NetauditError as error:
-            trouble.append(f"{error.what}: {error.why}")
+            where = ", ".join(sorted(homes))
+            trouble.append(f"what begins with {self.marks.holder} in {where}: {error.what}: {error.why}")
         self.leftovers = tuple(trouble)
         if lease.lost and lease.held_once:
             on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
@@ -106,7 +118,7 @@ class KubernetesBackend:
         Nothing else: as soon as that namespace is gone, the next run may be at work.
         """
         found = await sweep.find(self.api, self.marks.run)
-        if lease.lost:
+        if lease.lost not in {"", REMOVED}:
             # Whoever has the Lease now lives in these namespaces, and removes them at its end.
             return sweep.Leftovers(found.pods, found.holders, ())
         home: list[str] = []

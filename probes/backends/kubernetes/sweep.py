@@ -60,12 +60,9 @@ async def find(api: KubeApi, run: str | None = None) -> Leftovers:
 
 async def is_made_by_a_run(api: KubeApi, namespace: str) -> bool:
     """Whether a namespace bears the marks of any run, and so is not the user's."""
-    try:
-        found = await api.get(f"/api/v1/namespaces/{namespace}")
-    except ApiRefused as error:
-        if error.status == MISSING:
-            return False
-        raise
+    found = await _get(api, f"/api/v1/namespaces/{namespace}")
+    if found is None:
+        return False
     labels = (found.get("metadata") or {}).get("labels") or {}
     return _is_own_namespace(found) and all(labels.get(key) == value for key, value in MANAGED_BY.items())
 
@@ -152,10 +149,20 @@ async def _wait_gone(api: KubeApi, paths: Sequence[str], say: Callable[[str], No
 
 
 async def _is_gone(api: KubeApi, path: str) -> bool:
+    """Whether an object that was deleted is gone; one that is not on its way out is new, or could not be deleted."""
+    found = await _get(api, path)
+    return found is None or not (found.get("metadata") or {}).get("deletionTimestamp")
+
+
+async def still_there(api: KubeApi, trouble: Sequence[str]) -> list[str]:
+    """Of what `remove` named, keep what exists now."""
+    return [text for text in trouble if await _get(api, text.partition(": ")[0]) is not None]
+
+
+async def _get(api: KubeApi, path: str) -> dict[str, Any] | None:
     try:
-        await api.get(path)
+        return await api.get(path)
     except ApiRefused as error:
         if error.status == MISSING:
-            return True
+            return None
         raise
-    return False
