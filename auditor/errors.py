@@ -51,7 +51,3 @@ class RunInProgress(NetauditError):
 
 class CleanupIncomplete(NetauditError):
     """Objects of ours could not be removed; the message lists them."""
-
-
-class GuardTripped(NetauditError):
-    """A real workload reacted to the probes; everything was withdrawn."""

@@ -31,7 +31,7 @@ class Marks:
     """Lower-case letters and digits: it becomes part of names."""
     version: str
     expires: str
-    """RFC 3339; after it the next run or `netaudit cleanup` removes the object whatever its Lease says."""
+    """RFC 3339; when the run is over at the latest, for people who wonder what the object is."""
 
     def annotations(self) -> dict[str, str]:
         """The marks as annotations."""

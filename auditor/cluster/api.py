@@ -123,10 +123,9 @@ class KubeApi:
                 if error.status != 410 or not token:  # noqa: PLR2004 - 410 Gone
                     raise
 
-    async def create(self, path: str, body: Raw, *, dry_run: bool = False) -> dict[str, Any]:
+    async def create(self, path: str, body: Raw) -> dict[str, Any]:
         """Create an object; a second try that meets the first one's object returns that."""
-        query = {"dryRun": "All"} if dry_run else {}
-        return await self._json("POST", path, query, body)
+        return await self._json("POST", path, {}, body)
 
     async def replace(self, path: str, body: Raw) -> dict[str, Any]:
         """Replace an object; its resourceVersion, if given, must still be the stored one."""
