@@ -13,6 +13,7 @@ from tests.cluster.faults import inflict
 from tests.cluster.faults.agents import in_agent
 from tests.cluster.fixtures import ClusterFactory
 from tests.cluster.scene import Scene, scene
+from tests.cluster.tests.audit.command import until
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +118,8 @@ def test_agents_are_configured_to_enforce_nothing(closed: Scene) -> None:
         assert "(Audit)" not in in_agent(closed.cluster, "n1", *endpoints).stdout
         # Both look the same from outside, so the agent itself has to tell that it is the other one by now.
         cilium.reconfigure(record, {"policy-audit-mode": "true"})
+        until(lambda: "(Audit)" in in_agent(closed.cluster, "n1", *endpoints).stdout, "endpoints are in audit mode")
         closed.await_matrix(closed.all(reached=True))
-        assert "(Audit)" in in_agent(closed.cluster, "n1", *endpoints).stdout
     finally:
         cilium.reconfigure(record, {})
 
