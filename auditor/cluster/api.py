@@ -37,6 +37,7 @@ ANSWER = 60
 ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
 DENIED = frozenset({401, 403})
+MISSING, CONFLICT, GONE = 404, 409, 410
 PASSING = frozenset({429, 500, 502, 503, 504})
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
@@ -120,7 +121,7 @@ class KubeApi:
                     if not token:
                         return items
             except ApiRefused as error:
-                if error.status != 410 or not token:  # noqa: PLR2004 - 410 Gone
+                if error.status != GONE or not token:
                     raise
 
     async def create(self, path: str, body: Raw) -> dict[str, Any]:
@@ -136,7 +137,7 @@ class KubeApi:
         try:
             await self._json("DELETE", path, {}, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
         except ApiRefused as error:
-            if error.status == 404:  # noqa: PLR2004 - already gone
+            if error.status == MISSING:
                 return False
             raise
         return True
@@ -233,7 +234,7 @@ class KubeApi:
             if response.status < ERRORS:
                 return response
             message = await _message(response)
-            if response.status == 409 and method == "POST" and attempt:  # noqa: PLR2004 - our own first try
+            if response.status == CONFLICT and method == "POST" and attempt:
                 stored = await self._send("GET", f"{path}/{_name(body)}", {}, None)
                 if _is_same(body, await stored.read()):
                     return stored
