@@ -9,6 +9,7 @@ NAME ?= netaudit
 ENGINE ?= cilium
 NODES ?= 2
 WORKERS ?= 2
+BENCH ?=
 
 py := .venv/bin/python
 code := auditor probes reports
@@ -100,8 +101,8 @@ cluster-packages: setup
 # Now and then.
 
 .PHONY: bench
-bench: setup ## speed and size figures; never fails on time
-	@$(py) -m tests.bench
+bench: setup ## speed and size figures, BENCH=one or more of them; never fails on time
+	@$(py) -m tests.bench $(BENCH)
 
 .PHONY: audit
 audit: setup ## known vulnerabilities of the locked dependencies

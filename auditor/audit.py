@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.claims import node_claims, policy_claims
 from auditor.cluster.decode import decode
 from auditor.compare import Evidence, as_stored, changed_flows, compare, moved_flows, recheck
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
+from auditor.engines import Identification, identify_engine
 from auditor.errors import NetauditError
+from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
+from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.finding import Comparison
 from auditor.model.matrix import ReachabilityMatrix
@@ -19,7 +22,7 @@ from auditor.model.options import Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.plan import is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
-from auditor.predict import Model, predict, same_class
+from auditor.predict import predict
 from auditor.rounds import (
     CLOSING,
     FLOWS,
@@ -46,6 +49,8 @@ class Forecast:
     snapshot: Snapshot
     matrix: ReachabilityMatrix
     plan: ProbePlan
+    engine: Identification
+    """Who seems to enforce policy; its dialect answers what the API leaves open, and nothing else."""
 
 
 async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) -> Forecast:
@@ -53,8 +58,9 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) 
     on_event(StageStarted("read the cluster"))
     snapshot = decode(await source.collect())
     on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
-    matrix = predict(snapshot, lambda pod: _in_reach(pod, options))
-    return Forecast(snapshot, matrix, make_plan(snapshot, matrix, options))
+    engine = identify_engine(snapshot)
+    matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
+    return Forecast(snapshot, matrix, make_plan(snapshot, matrix, options, engine.dialect), engine)
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:
@@ -64,7 +70,7 @@ def _in_reach(pod: Pod, options: Options) -> bool:
 async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Options, on_event: OnEvent) -> Material:
     """Audit a cluster: what policies should do, what packets show they do, and every difference."""
     known = await forecast(source, options, on_event)
-    model = Model(known.snapshot, own_namespaces())
+    model = Model(known.snapshot, own_namespaces(), known.engine.dialect)
     subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
@@ -119,7 +125,15 @@ async def _changed(
         after = decode(await source.collect_policies())
     except NetauditError as error:
         return {flow.id: f"whether policies changed during the run could not be read: {error.why}" for flow in flows}
-    return changed_flows(flows, placement, before, Model(after, own_namespaces()))
+    # What was not read again is taken as it was: only policies and namespaces can change a verdict.
+    then = replace(
+        before.snapshot,
+        namespaces=after.namespaces,
+        policies=after.policies,
+        objects=after.objects,
+        blind_spots=after.blind_spots,
+    )
+    return changed_flows(flows, placement, before, Model(then, own_namespaces(), before.dialect))
 
 
 async def measure(

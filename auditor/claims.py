@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from auditor.evaluate.model import Model
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Claim, Judgement, Proof
 from auditor.model.flow import Direction, DirectionDecision, PolicyRef, Verdict
 from auditor.model.probe import Placed
-from auditor.policy.networkpolicy import selects
-from auditor.predict import Model
+from auditor.model.rules import Action
 from auditor.rounds import Placement, running
 
 SHOWN = frozenset({Agreement.AS_EXPECTED, Agreement.LATE})
@@ -29,22 +29,38 @@ def policy_claims(
 
     `subjects` holds one pod of each identity that was asked for, stood for or not.
     """
-    stand_ins = [item.pod for item in running(placement).values()]
+    stood_for = _selecting(model, [item.pod for item in running(placement).values()])
+    asked_for = _selecting(model, subjects)
     denied, allowed = _by_policy(judgements)
     claims = []
-    for policy in model.snapshot.policies:
-        stood_for = any(selects(policy, pod) for pod in stand_ins)
-        for direction in sorted(policy.isolates, key=lambda item: item.value):
-            key = policy.ref, direction
-            if stood_for:
-                claims.append(_policy_claim(policy.ref, direction, denied[key], allowed[key]))
-            elif any(selects(policy, pod) for pod in subjects):
-                reason = "none of the pods that it selects was stood for"
-                claims.append(Claim(policy.ref, direction, Proof.UNTESTED, reason))
-            else:
-                reason = "it selects none of the pods that were asked for"
-                claims.append(Claim(policy.ref, direction, Proof.NOT_APPLICABLE, reason))
+    for key in sorted(_deniers(model), key=lambda item: (item[0], item[1].value)):
+        if key in stood_for:
+            claims.append(_policy_claim(*key, denied[key], allowed[key]))
+        elif key in asked_for:
+            claims.append(Claim(*key, Proof.UNTESTED, "none of the pods that it selects was stood for"))
+        else:
+            claims.append(Claim(*key, Proof.NOT_APPLICABLE, "it selects none of the pods that were asked for"))
     return tuple(claims)
+
+
+def _deniers(model: Model) -> set[tuple[PolicyRef, Direction]]:
+    """Policies and directions in which they can deny: by isolating, or by a rule."""
+    return {
+        (section.ref, section.direction)
+        for section in model.all_sections()
+        if (section.isolates and section.tier.end is Action.DENY)
+        or any(clause.action is Action.DENY for clause in section.clauses)
+    }
+
+
+def _selecting(model: Model, pods: Iterable[Pod]) -> set[tuple[PolicyRef, Direction]]:
+    """Policies, by direction, that select any of these pods."""
+    return {
+        (item.section.ref, direction)
+        for pod in pods
+        for direction in Direction
+        for item in model.applied(model.end(pod), direction)
+    }
 
 
 ByPolicy = dict[tuple[PolicyRef, Direction], list[Judgement]]

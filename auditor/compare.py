@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from auditor.evaluate.model import Model
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Family, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
-from auditor.predict import Model
 from auditor.rounds import CLOSING, Placement, controls, running, twin_of
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
@@ -228,20 +228,19 @@ def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
 
 def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Model, after: Model) -> dict[int, str]:
     """Flows whose prediction did not hold for the whole run, because a policy or a namespace's labels changed."""
-    touched = {
-        namespace
-        for namespace in {policy.namespace for model in (before, after) for policy in model.snapshot.policies}
-        if _versions(before, namespace) != _versions(after, namespace)
-    }
+    was, now = _versions(before), _versions(after)
+    touched = {namespace for namespace in was.keys() | now.keys() if was.get(namespace) != now.get(namespace)}
     here = running(placement)
     changed: dict[int, str] = {}
     for flow in flows:
         if flow.source not in here or flow.destination not in here:
             continue
         one, other = here[flow.source].pod, here[flow.destination].pod
-        if {one.namespace, other.namespace} & touched:
+        if "" in touched:
+            changed[flow.id] = "a policy of the whole cluster changed during the run"
+        elif {one.namespace, other.namespace} & touched:
             changed[flow.id] = "a policy of one end's namespace changed during the run"
-        elif after.decide(one, other, flow.family, flow.port).verdict is not flow.predicted.verdict:
+        elif after.decide(one, other, flow.family, flow.port, flow.protocol).verdict is not flow.predicted.verdict:
             changed[flow.id] = "labels of a namespace changed during the run, and the verdict with them"
     return changed
 
@@ -256,5 +255,13 @@ def moved_flows(flows: Iterable[PlannedFlow], before: Placement, after: Placemen
     }
 
 
-def _versions(model: Model, namespace: str) -> list[tuple[str, str, str]]:
-    return sorted((policy.name, policy.uid, policy.version) for policy in model.policies(namespace))
+def _versions(model: Model) -> dict[str, set[tuple[str, ...]]]:
+    """What policies there are, by namespace; under no name those of the whole cluster."""
+    found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for policy in model.snapshot.policies:
+        found[policy.namespace].add(("", policy.name, policy.uid, policy.version))
+    for item in model.snapshot.objects:
+        metadata = item.raw.get("metadata")
+        marks = metadata if isinstance(metadata, Mapping) else {}
+        found[item.namespace].add((item.resource, item.name, str(marks.get("uid")), str(marks.get("resourceVersion"))))
+    return found

@@ -14,6 +14,7 @@ from auditor.errors import UsageError
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Options
+from auditor.model_flags import EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 
 DESCRIPTION = """\
 netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
@@ -34,6 +35,8 @@ examples:
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 DEFAULTS = Options()
+RUN_FORMATS = ("table", "json", "html")
+"""What `reports` renders."""
 SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LEAST_BUDGET = 90
@@ -66,6 +69,24 @@ def build_parser(formats: Sequence[str], version: str) -> argparse.ArgumentParse
     _add_scope(run)
     _add_report(run, formats)
     _add_limits(run)
+    predict = commands.add_parser(
+        "predict",
+        parents=[shared],
+        help="what the policies mean: who may talk to whom, what is odd about them; no pods made",
+        description="Say what the policies of a cluster, or of files, mean for every flow; nothing is made or sent.",
+        epilog=PREDICT_EXAMPLES,
+        formatter_class=raw,
+    )
+    add_predict(predict)
+    explain = commands.add_parser(
+        "explain",
+        parents=[shared],
+        help="why a flow is allowed or denied: the policies and rules that decide it",
+        description="Say why a flow is allowed or denied, rule by rule; nothing is made or sent.",
+        epilog=EXPLAIN_EXAMPLES,
+        formatter_class=raw,
+    )
+    add_explain(explain)
     cleanup = commands.add_parser(
         "cleanup",
         parents=[shared],
@@ -274,7 +295,7 @@ def outputs_from(flags: argparse.Namespace, formats: Container[str]) -> tuple[Ou
             raise UsageError(
                 f"no output {text!r}",
                 why="the format is not known or the file has no name",
-                attempt="netaudit run --help",
+                attempt="netaudit --help",
             )
         outputs.append(Output(name, file or None))
     return tuple(outputs)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
+from auditor.evaluate.model import Model
+from auditor.identities import edges_of, unnamed_port
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Protocol
 from auditor.model.matrix import Identity
 from auditor.model.probe import PlannedFlow, Role, StandIn
-from auditor.predict import Model, unnamed_port
 
 
 class FlowMaker:
@@ -91,13 +92,9 @@ class FlowMaker:
         if Direction.EGRESS not in self._model.isolates(pod):
             return tuple(unnamed)
         named = {
-            edge
-            for policy in self._model.policies(clone.namespace)
-            if Direction.EGRESS in policy.isolates and policy.pod_selector.matches(pod.labels)
-            for rule in policy.egress
-            for port in rule.ports
-            if port.protocol is Protocol.TCP and isinstance(port.port, int)
-            for edge in (port.port, port.end_port or port.port)
+            port
+            for item in self._model.applied(self._model.end(pod), Direction.EGRESS)
+            for port in edges_of(item.section.clauses)
         }
         return tuple(sorted(named | unnamed))
 
@@ -114,4 +111,5 @@ class FlowMaker:
             node=stand_in.node,
             addresses=addresses,
             ports=stand_in.named_ports,
+            service_account=stand_in.account or "default",
         )

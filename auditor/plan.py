@@ -10,18 +10,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from auditor.evaluate.model import Model
 from auditor.flows import FlowMaker
-from auditor.model.cluster import Namespace, Snapshot
+from auditor.identities import OWN_NAMESPACE
+from auditor.model.cluster import Namespace, Pod, Snapshot
+from auditor.model.dialect import API, Dialect
 from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
-from auditor.predict import OWN_NAMESPACE, Model
 from probes.safety import hazard
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
 OWN_LABELS = {"app.kubernetes.io/managed-by": "netaudit", "pod-security.kubernetes.io/enforce": "restricted"}
+V1 = "NetworkPolicy"
 REQUESTS_PER_POD = 6
 FIXED_REQUESTS = 40
 
@@ -56,9 +59,9 @@ def is_audited(identity: Identity, options: Options) -> bool:
     return chosen and (selector is None or any(selector.matches(pod.labels) for pod in identity.pods))
 
 
-def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options) -> ProbePlan:
+def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, dialect: Dialect = API) -> ProbePlan:
     """Decide what to test; what is left out stands in `skipped` with its reason."""
-    model = Model(snapshot, own_namespaces())
+    model = Model(snapshot, own_namespaces(), dialect)
     audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
     if not audited:
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
@@ -152,6 +155,7 @@ def _clone(seat: _Seat, key: str) -> StandIn:
         listens=identity.listens,
         named_ports=identity.named_ports,
         identity=identity.id,
+        account=identity.account,
     )
 
 
@@ -222,9 +226,15 @@ def _notes(model: Model) -> tuple[str, ...]:
         notes.append("a policy stands in netaudit's own namespaces: its controls are not unpoliced")
     notes += [
         f"{spot.reason}: it may select the controls too, and leaves every flow UNKNOWN"
-        for spot in model.snapshot.blind_spots
+        for spot in model.blind_spots
         if spot.namespace is None
     ]
+    control = model.end(Pod(CONTROL_NAMESPACE, "control", addresses=("192.0.2.1",)))
+    wide = {item.section.ref for direction in Direction for item in model.applied(control, direction)}
+    notes += [
+        f"{ref.kind} {ref} selects netaudit's controls too: they are not unpoliced" for ref in wide if ref.kind != V1
+    ]
+    notes += [f"what the API leaves open is answered as {model.dialect.engine} does"] * bool(model.dialect.engine)
     return tuple(sorted(set(notes)))
 
 

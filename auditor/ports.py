@@ -21,6 +21,8 @@ class RawSnapshot:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Resources that could not be listed, with the reason."""
     server_version: str = ""
+    unlisted_namespaces: frozenset[str] = frozenset()
+    """Namespaces of which only the name is known."""
 
 
 class SnapshotSource(Protocol):

@@ -135,6 +135,8 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
         "restartPolicy": "Never",
         "activeDeadlineSeconds": agent.seconds,
         "terminationGracePeriodSeconds": 1,
+        **({"serviceAccountName": stand_in.account} if stand_in.account else {}),
+        # Policies see whose account it is; the account's rights are nothing that a probe needs.
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _pod_security(),

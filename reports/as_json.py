@@ -5,27 +5,21 @@ The text is pure ASCII: what a terminal or an editor could act upon stands as a 
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 import msgspec
 
 from auditor.errors import NetauditError
 from auditor.model.report import SCHEMA, AuditReport
+from reports.json_text import encode
 from reports.plain import plain
 
 _FAMILY, _VERSION = SCHEMA.rsplit("/", 1)
-_NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 
 def render(report: AuditReport) -> str:
     """Write the report; fields in the order of the schema, labels sorted."""
-    try:
-        text = msgspec.json.encode(report, order="deterministic").decode()
-    except UnicodeEncodeError:
-        text = _without_surrogates(report)
-    return _NOT_ASCII.sub(_escape, msgspec.json.format(text, indent=1)) + "\n"
+    return encode(report)
 
 
 def parse(text: str) -> AuditReport:
@@ -73,13 +67,3 @@ def _check_schema(document: Any) -> None:
 
 def _foreign(why: str) -> NetauditError:
     return NetauditError("cannot read the report", why=why, attempt="give a file that netaudit run -o json=FILE wrote")
-
-
-def _without_surrogates(report: AuditReport) -> str:
-    """Encode a report that holds half characters, which UTF-8 has no form for, with `?` in their place."""
-    builtins = msgspec.to_builtins(report, order="deterministic")
-    return json.dumps(builtins, ensure_ascii=False).encode("utf-8", "replace").decode()
-
-
-def _escape(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1]

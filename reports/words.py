@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from auditor.model.finding import Agreement, Proof, Severity
+from auditor.model.flow import Verdict
 from auditor.model.probe import Outcome
 from auditor.model.report import FlowEntry
 
@@ -68,6 +69,16 @@ STATUSES: dict[str, Sign] = {
     "incomplete": Sign("inconclusive", "?", "incomplete", 1),
     "clean": Sign("expected", "✓", "clean", 2),
 }
+
+VERDICTS: dict[Verdict, Sign] = {
+    Verdict.ALLOWED: Sign("allowed", ".", Verdict.ALLOWED.value, 3),
+    Verdict.DENIED: Sign("denied", "X", Verdict.DENIED.value, 2),
+    Verdict.UNDEFINED: Sign("undefined", "?", Verdict.UNDEFINED.value, 1),
+    Verdict.UNKNOWN: Sign("unknown", "~", Verdict.UNKNOWN.value, 0),
+}
+"""Cells of predictions.  ASCII: a cell is its sign alone, and a terminal that lacks a glyph shows `?` for it."""
+MIXED = Sign("mixed", "%", "mixed", 1)
+"""A cell for flows that have not all the same verdict."""
 
 SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
 

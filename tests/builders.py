@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auditor.cluster.decode import decode, decode_pod
+from auditor.cluster.decode import decode
+from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.policy import NetworkPolicy
@@ -31,7 +32,14 @@ RESOURCES = {
     "ReplicationController": "replicationcontrollers",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
     "CiliumNetworkPolicy": "ciliumnetworkpolicies.cilium.io",
+    "EgressFirewall": "egressfirewalls.k8s.ovn.org",
+    "ClusterNetworkPolicy (Antrea)": "clusternetworkpolicies.crd.antrea.io",
+    "CiliumClusterwideNetworkPolicy": "ciliumclusterwidenetworkpolicies.cilium.io",
+    "CiliumCIDRGroup": "ciliumcidrgroups.cilium.io",
+    "ConfigMap": "configmaps",
     "AdminNetworkPolicy": "adminnetworkpolicies.policy.networking.k8s.io",
+    "BaselineAdminNetworkPolicy": "baselineadminnetworkpolicies.policy.networking.k8s.io",
+    "ClusterNetworkPolicy": "clusternetworkpolicies.policy.networking.k8s.io",
 }
 
 

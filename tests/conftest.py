@@ -20,8 +20,8 @@ LONG_FACTOR = 10
 # Deadlines measure the machine, not the code, and a shared machine is slow at times.
 _UNTIMED = (HealthCheck.too_slow,)
 settings.register_profile("quick", max_examples=25, deadline=None, suppress_health_check=_UNTIMED)
-settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
-settings.register_profile("long", max_examples=5_000, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
+settings.register_profile("ci", max_examples=25, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
+settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
 settings.load_profile("quick")  # the Makefile asks for the others with --hypothesis-profile
 
 

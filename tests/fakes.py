@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from auditor.cluster.decode import decode
 from auditor.cluster.resources import FOREIGN_POLICIES
 from auditor.errors import ClusterUnreachable
+from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
-from auditor.predict import Model
 from tests.builders import Raw, raw
 
 Deniers = Callable[[Pod, Pod, Family, int], frozenset[Direction]]

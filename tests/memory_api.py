@@ -188,7 +188,7 @@ class MemoryApi(KubeApi):
         act = (lambda: self._listed(path, selector)) if is_list else (lambda: deepcopy(self._stored(path)))
         return await self._answer("GET", path, act)
 
-    async def list_all(self, path: str) -> list[Raw]:
+    async def list_all(self, path: str, resource: str = "") -> list[Raw]:
         items: list[Raw] = (await self.get(path))["items"]
         return items
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import aiohttp
 import msgspec
@@ -23,6 +23,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
+from auditor.cluster import projection
 from auditor.cluster.exec import ExecChannel
 from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing, UsageError
 
@@ -42,6 +43,14 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
 kube_config: Any = untyped_config
+
+
+class _Page(TypedDict, total=False):
+    metadata: dict[str, Any] | None
+    items: list[msgspec.Raw] | None
+
+
+_PAGE = msgspec.json.Decoder(_Page)
 
 
 async def connect(*, kubeconfig: str | None, context: str | None, rate: int, version: str) -> KubeApi:
@@ -108,21 +117,33 @@ class KubeApi:
         """Read one object or document."""
         return await self._json("GET", path, query)
 
-    async def list_all(self, path: str) -> list[dict[str, Any]]:
-        """Read a list page by page; a page token that expired starts the list again."""
+    async def list_all(self, path: str, resource: str = "") -> list[dict[str, Any]]:
+        """Read a list page by page; a page token that expired starts the list again.
+
+        Of a resource that is named just what is decoded later on is kept: the rest is most of a large cluster's memory.
+        """
         while True:
             items: list[dict[str, Any]] = []
             token = ""
             try:
                 while True:
-                    page = await self.get(path, limit=PAGE, **({"continue": token} if token else {}))
-                    items += page.get("items") or []
-                    token = (page.get("metadata") or {}).get("continue") or ""
+                    page, token = await self._page(path, token, resource)
+                    items += page
                     if not token:
                         return items
             except ApiRefused as error:
                 if error.status != GONE or not token:
                     raise
+
+    async def _page(self, path: str, token: str, resource: str) -> tuple[list[Any], str]:
+        query: dict[str, str | int] = {"limit": PAGE} | ({"continue": token} if token else {})
+        response = await self._send("GET", path, query, None)
+        try:
+            page = _PAGE.decode(await response.read())
+            items = [projection.read(item, resource) for item in page.get("items") or ()]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _unreachable(self.host, error) from error
+        return items, (page.get("metadata") or {}).get("continue") or ""
 
     async def create(self, path: str, body: Raw) -> dict[str, Any]:
         """Create an object; a second try that meets the first one's object returns that."""

@@ -6,16 +6,85 @@ that one object.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 Raw = Mapping[str, Any]
+Path = tuple[str | int, ...]
+"""Keys and positions that lead from an object to a field of it."""
 LONGEST_NAME = 320
 """Characters of `namespace/name`: what the API server allows, and no more whatever a file holds."""
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
+
 class FieldError(ValueError):
     """A field that is not what its API type says."""
+
+    def __init__(self, reason: str, where: object = None, *keys: str | int) -> None:
+        """Say what is wrong; `keys` lead to the field from `where`, a part of the object."""
+        super().__init__(f"{path_text(keys)}: {reason}" if keys else reason)
+        self.reason = reason
+        self.where = where
+        self.keys = keys
+
+
+class UnknownField(FieldError):
+    """A field that this version does not know: the API may have grown, or it is a misspelt one."""
+
+
+class NullItem(FieldError):
+    """A null in a list of objects: kubectl refuses it, the API server takes it for an object with nothing set."""
+
+
+def path_text(keys: Path) -> str:
+    """A path as the API server writes it: `spec.ingress[0].from`."""
+    parts = (f"[{key}]" if isinstance(key, int) or not _PLAIN_KEY.fullmatch(key) else f".{key}" for key in keys)
+    return "".join(parts).removeprefix(".")
+
+
+def path_of(root: object, error: BaseException | None) -> Path:
+    """The keys that lead from an object to the field that an error is about; empty where that is not known."""
+    while error is not None:
+        if isinstance(error, FieldError) and error.keys:
+            found = _path_to(root, error.where)
+            if found is not None:
+                return (*found, *error.keys)
+        error = error.__cause__
+    return ()
+
+
+def _path_to(root: object, wanted: object) -> Path | None:
+    waiting: list[tuple[object, Path]] = [(root, ())]
+    seen: set[int] = set()
+    while waiting:
+        value, path = waiting.pop()
+        if value is wanted:
+            return path
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Mapping):
+            waiting += [(item, (*path, key)) for key, item in value.items() if isinstance(item, Mapping | list)]
+        elif isinstance(value, list):
+            waiting += [(item, (*path, key)) for key, item in enumerate(value) if isinstance(item, Mapping | list)]
+    return None
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in the words of JSON."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return "a string"
+    return "an object" if isinstance(value, Mapping) else "a list"
 
 
 def mapping(raw: Raw, key: str) -> Raw:
@@ -23,8 +92,9 @@ def mapping(raw: Raw, key: str) -> Raw:
     value = raw.get(key)
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
-        raise FieldError(f"{key}: expected an object, found {type(value).__name__}")
+    # What comes from text is a dict; asking the abstract type takes a multiple of the time.
+    if type(value) is not dict and not isinstance(value, Mapping):
+        raise FieldError(f"expected an object, found {kind_of(value)}", raw, key)
     return value
 
 
@@ -33,8 +103,8 @@ def sequence(raw: Raw, key: str) -> Sequence[Any]:
     value = raw.get(key)
     if value is None:
         return ()
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise FieldError(f"{key}: expected a list, found {type(value).__name__}")
+    if type(value) is not list and (not isinstance(value, Sequence) or isinstance(value, str)):
+        raise FieldError(f"expected a list, found {kind_of(value)}", raw, key)
     return value
 
 
@@ -42,8 +112,9 @@ def objects(raw: Raw, key: str) -> Sequence[Raw]:
     """A nested list of objects; nulls in it are errors."""
     items = sequence(raw, key)
     for position, item in enumerate(items):
-        if not isinstance(item, Mapping):
-            raise FieldError(f"{key}[{position}]: expected an object, found {type(item).__name__}")
+        if type(item) is not dict and not isinstance(item, Mapping):
+            wrong = NullItem if item is None else FieldError
+            raise wrong(f"expected an object, found {kind_of(item)}", raw, key, position)
     return items
 
 
@@ -53,7 +124,7 @@ def text(raw: Raw, key: str, default: str = "") -> str:
     if value is None:
         return default
     if not isinstance(value, str):
-        raise FieldError(f"{key}: expected a string, found {type(value).__name__}")
+        raise FieldError(f"expected a string, found {kind_of(value)}", raw, key)
     return value
 
 
@@ -63,7 +134,7 @@ def flag(raw: Raw, key: str) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise FieldError(f"{key}: expected true or false, found {type(value).__name__}")
+        raise FieldError(f"expected true or false, found {kind_of(value)}", raw, key)
     return value
 
 
@@ -73,7 +144,7 @@ def number(raw: Raw, key: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise FieldError(f"{key}: expected a whole number, found {type(value).__name__}")
+        raise FieldError(f"expected a whole number, found {kind_of(value)}", raw, key)
     return value
 
 
@@ -82,7 +153,7 @@ def strings(raw: Raw, key: str) -> dict[str, str]:
     value: Mapping[Any, Any] = mapping(raw, key)
     for name, item in value.items():
         if not isinstance(name, str) or not isinstance(item, str):
-            raise FieldError(f"{key}.{name}: expected strings, found {type(name).__name__}: {type(item).__name__}")
+            raise FieldError(f"expected a string, found {kind_of(item)}", raw, key, str(name))
     return dict(sorted(value.items()))
 
 
@@ -91,22 +162,33 @@ def words(raw: Raw, key: str) -> tuple[str, ...]:
     items = sequence(raw, key)
     for position, item in enumerate(items):
         if not isinstance(item, str):
-            raise FieldError(f"{key}[{position}]: expected a string, found {type(item).__name__}")
+            raise FieldError(f"expected a string, found {kind_of(item)}", raw, key, position)
     return tuple(items)
 
 
 def only(raw: Raw, *known: str) -> Raw:
     """The object itself, where it sets no field but these: what is not known may change what it means."""
-    strange = sorted(str(key) for key, value in raw.items() if key not in known and value is not None)
-    if strange:
-        raise FieldError(f"{strange[0]}: a field that this version does not know")
+    for key in raw:
+        if key not in known and raw[key] is not None:
+            strange = min(str(key) for key, value in raw.items() if key not in known and value is not None)
+            raise UnknownField("a field that this version does not know", raw, strange)
     return raw
+
+
+def address(text: str) -> str | None:
+    """An IP address in the one form in which addresses are compared; None where it is none."""
+    if _IPV4.fullmatch(text):
+        return text
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
 
 
 def an_object(item: object) -> Raw:
     """The item, where it is an object at all."""
-    if not isinstance(item, Mapping):
-        raise FieldError(f"expected an object, found {type(item).__name__}")
+    if type(item) is not dict and not isinstance(item, Mapping):
+        raise FieldError(f"expected an object, found {kind_of(item)}")
     return item
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auditor.cluster.api import KubeApi
-from auditor.cluster.resources import CORE, DECIDING, FOREIGN_POLICIES, NEEDED
+from auditor.cluster.resources import ACCOUNTS, CORE, DECIDING, FOREIGN_POLICIES, LEANT_ON_BY, NEEDED, SETTINGS
 from auditor.errors import ApiRefused, PermissionMissing
 from auditor.ports import RawSnapshot
 
@@ -23,13 +23,13 @@ class LiveCluster:
         """Read through `api`."""
         self._api = api
         self._foreign: dict[str, str] = {}
+        self._settings: list[str] = []
 
     async def collect(self) -> RawSnapshot:
         """List all resources of the snapshot; raises PermissionMissing where a needed one may not be read."""
         version = await self._api.get("/version")
-        self._foreign = await self._foreign_paths()
-        paths = CORE | self._foreign
-        objects, unreadable = await self._list(paths)
+        await self._discover()
+        objects, unreadable = await self._list(CORE | self._foreign)
         for resource in sorted(NEEDED & unreadable.keys()):
             raise PermissionMissing(
                 f"cannot list {resource} in the whole cluster",
@@ -37,23 +37,24 @@ class LiveCluster:
                 attempt="kubectl apply -k deploy/kustomize/read-only, or use another context",
                 status=FORBIDDEN,
             )
-        return RawSnapshot(objects, unreadable, str(version.get("gitVersion", "")))
+        return RawSnapshot(objects | await self._helpful(objects), unreadable, str(version.get("gitVersion", "")))
 
     async def collect_policies(self) -> RawSnapshot:
-        """List again only namespaces and policies, those of kinds that are not modelled too."""
+        """List again only namespaces and policies, of every kind, and what policies lean on."""
         objects, unreadable = await self._list({name: CORE[name] for name in DECIDING} | self._foreign)
-        return RawSnapshot(objects, unreadable)
+        return RawSnapshot(objects | await self._helpful(objects), unreadable)
 
     async def _list(self, paths: dict[str, str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-        names = sorted(paths)
-        answers = await asyncio.gather(*(self._one(paths[name]) for name in names))
+        # Requests wait their turn: what takes longest, page after page, begins first.
+        names = sorted(paths, key=lambda name: (name != "pods", name not in NEEDED, name))
+        answers = await asyncio.gather(*(self._one(paths[name], name) for name in names))
         objects = {name: items for name, items in zip(names, answers, strict=True) if isinstance(items, list)}
         unreadable = {name: text for name, text in zip(names, answers, strict=True) if isinstance(text, str)}
         return objects, unreadable
 
-    async def _one(self, path: str) -> list[dict[str, Any]] | str:
+    async def _one(self, path: str, resource: str) -> list[dict[str, Any]] | str:
         try:
-            return await self._api.list_all(path)
+            return await self._api.list_all(path, resource)
         except ApiRefused as error:
             if error.status == NOT_SERVED:
                 return error.why if path in NEEDED_PATHS else []
@@ -61,20 +62,42 @@ class LiveCluster:
                 return error.why
             raise
 
-    async def _foreign_paths(self) -> dict[str, str]:
-        """Where the policy kinds that are not modelled are served in this cluster."""
+    async def _helpful(self, objects: Mapping[str, Sequence[Any]]) -> dict[str, list[dict[str, Any]]]:
+        """Service accounts where a policy may select by their labels, and the engines' settings.
+
+        What may not be read is left out: the flows that depend on it stay open by themselves.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        if any(objects.get(resource) for resource in LEANT_ON_BY):
+            accounts = await self._one(ACCOUNTS, "serviceaccounts")
+            found |= {"serviceaccounts": accounts} if isinstance(accounts, list) else {}
+        settings = [item for path in self._settings if (item := await self._one_object(path))]
+        return found | ({"configmaps": settings} if settings else {})
+
+    async def _one_object(self, path: str) -> dict[str, Any]:
+        try:
+            return await self._api.get(path)
+        except ApiRefused as error:
+            if error.status == NOT_SERVED or isinstance(error, PermissionMissing):
+                return {}
+            raise
+
+    async def _discover(self) -> None:
+        """Find where the policy kinds beside NetworkPolicy are served in this cluster, and whose settings to read."""
         groups = await self._api.get("/apis")
         served = {
             str(group.get("name")): [str(item.get("version")) for item in group.get("versions") or ()]
             for group in groups.get("groups") or ()
         }
-        return dict(_served_paths(served))
+        self._foreign = dict(_served_paths(served))
+        self._settings = [path for group, path in SETTINGS.items() if group in served]
 
 
 def _served_paths(served: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:
     for resource, kind in FOREIGN_POLICIES.items():
-        versions = served.get(kind.group, ())
+        group = kind.group if kind.group in served else kind.other_group
+        versions = served.get(group, ())
         # An object of a version that is not known here is not modelled either: any version will do to see it.
         version = next((item for item in (*kind.versions, *versions) if item in versions), None)
         if version is not None:
-            yield resource, f"/apis/{kind.group}/{version}/{kind.plural}"
+            yield resource, f"/apis/{group}/{version}/{kind.plural}"

@@ -7,6 +7,7 @@ UNKNOWN instead of guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 CORE: dict[str, str] = {
     "namespaces": "/api/v1/namespaces",
@@ -30,7 +31,7 @@ DECIDING = frozenset({"namespaces", "networkpolicies"})
 
 @dataclass(frozen=True, slots=True)
 class ForeignPolicy:
-    """A policy kind that can decide about flows and is not modelled."""
+    """A policy kind other than NetworkPolicy v1, or a kind that such policies lean on."""
 
     kind: str
     group: str
@@ -38,49 +39,72 @@ class ForeignPolicy:
     """Served versions that are understood, the preferred one first."""
     plural: str
     namespaced: bool
+    decides: bool = True
+    """False where an object alone cannot decide about any flow: a tier, a set of addresses, a staged policy."""
+    other_group: str = ""
+    """Where the same objects are served when `group` is not."""
 
 
-def _foreign(kind: str, group: str, versions: str, plural: str, *, namespaced: bool) -> tuple[str, ForeignPolicy]:
-    return f"{plural}.{group}", ForeignPolicy(kind, group, tuple(versions.split()), plural, namespaced)
+def _kinds(
+    group: str,
+    versions: str,
+    kinds: str,
+    plurals: str,
+    *,
+    namespaced: bool,
+    decides: bool = True,
+    maker: str = "",
+    other_group: str = "",
+) -> dict[str, ForeignPolicy]:
+    """Kinds that differ in name alone; `maker` tells them from kinds of the same name."""
+    known = tuple(versions.split())
+    return {
+        f"{plural}.{group}": ForeignPolicy(
+            f"{kind} ({maker})" if maker else kind, group, known, plural, namespaced, decides, other_group
+        )
+        for kind, plural in zip(kinds.split(), plurals.split(), strict=True)
+    }
 
 
-FOREIGN_POLICIES: dict[str, ForeignPolicy] = dict(
-    (
-        _foreign(
-            "AdminNetworkPolicy", "policy.networking.k8s.io", "v1alpha1", "adminnetworkpolicies", namespaced=False
-        ),
-        _foreign(
-            "BaselineAdminNetworkPolicy",
-            "policy.networking.k8s.io",
-            "v1alpha1",
-            "baselineadminnetworkpolicies",
-            namespaced=False,
-        ),
-        _foreign(
-            "ClusterNetworkPolicy", "policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", namespaced=False
-        ),
-        _foreign("CiliumNetworkPolicy", "cilium.io", "v2", "ciliumnetworkpolicies", namespaced=True),
-        _foreign(
-            "CiliumClusterwideNetworkPolicy", "cilium.io", "v2", "ciliumclusterwidenetworkpolicies", namespaced=False
-        ),
-        _foreign("NetworkPolicy (Calico)", "crd.projectcalico.org", "v1", "networkpolicies", namespaced=True),
-        _foreign(
-            "GlobalNetworkPolicy (Calico)", "crd.projectcalico.org", "v1", "globalnetworkpolicies", namespaced=False
-        ),
-        _foreign("NetworkPolicy (Antrea)", "crd.antrea.io", "v1beta1", "networkpolicies", namespaced=True),
-        _foreign(
-            "ClusterNetworkPolicy (Antrea)", "crd.antrea.io", "v1beta1", "clusternetworkpolicies", namespaced=False
-        ),
-        _foreign("EgressFirewall", "k8s.ovn.org", "v1", "egressfirewalls", namespaced=True),
-        _foreign(
-            "ClusterNetworkPolicy (AWS)", "networking.k8s.aws", "v1alpha1", "clusternetworkpolicies", namespaced=False
-        ),
-        _foreign(
-            "ApplicationNetworkPolicy (AWS)",
-            "networking.k8s.aws",
-            "v1alpha1",
-            "applicationnetworkpolicies",
-            namespaced=True,
-        ),
-    )
-)
+_POLICY_API, _CILIUM, _CALICO = "policy.networking.k8s.io", "cilium.io", "crd.projectcalico.org"
+_ANTREA, _OVN, _AWS = "crd.antrea.io", "k8s.ovn.org", "networking.k8s.aws"
+_calico = partial(_kinds, _CALICO, "v1 v3", maker="Calico", other_group="projectcalico.org")
+
+FOREIGN_POLICIES: dict[str, ForeignPolicy] = {
+    **_kinds(
+        _POLICY_API,
+        "v1alpha1",
+        "AdminNetworkPolicy BaselineAdminNetworkPolicy",
+        "adminnetworkpolicies baselineadminnetworkpolicies",
+        namespaced=False,
+    ),
+    **_kinds(_POLICY_API, "v1alpha2 v1beta1", "ClusterNetworkPolicy", "clusternetworkpolicies", namespaced=False),
+    **_kinds(_CILIUM, "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", namespaced=True),
+    **_kinds(_CILIUM, "v2", "CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", namespaced=False),
+    **_kinds(_CILIUM, "v2 v2alpha1", "CiliumCIDRGroup", "ciliumcidrgroups", namespaced=False, decides=False),
+    **_calico("NetworkPolicy", "networkpolicies", namespaced=True),
+    **_calico("GlobalNetworkPolicy", "globalnetworkpolicies", namespaced=False),
+    **_calico("Tier GlobalNetworkSet", "tiers globalnetworksets", namespaced=False, decides=False),
+    **_calico("NetworkSet", "networksets", namespaced=True, decides=False),
+    **_calico("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies", namespaced=False, decides=False),
+    **_calico(
+        "StagedNetworkPolicy StagedKubernetesNetworkPolicy",
+        "stagednetworkpolicies stagedkubernetesnetworkpolicies",
+        namespaced=True,
+        decides=False,
+    ),
+    **_kinds(_ANTREA, "v1beta1", "NetworkPolicy", "networkpolicies", namespaced=True, maker="Antrea"),
+    **_kinds(_ANTREA, "v1beta1", "ClusterNetworkPolicy", "clusternetworkpolicies", namespaced=False, maker="Antrea"),
+    **_kinds(_OVN, "v1", "EgressFirewall", "egressfirewalls", namespaced=True),
+    **_kinds(_AWS, "v1alpha1", "ClusterNetworkPolicy", "clusternetworkpolicies", namespaced=False, maker="AWS"),
+    **_kinds(_AWS, "v1alpha1", "ApplicationNetworkPolicy", "applicationnetworkpolicies", namespaced=True, maker="AWS"),
+}
+
+LEANING = frozenset({f"{name}.{_CALICO}" for name in ("tiers", "networksets", "globalnetworksets")})
+"""Without these the policies of their group cannot be read."""
+LEANT_ON_BY = frozenset({f"{name}.{_CALICO}" for name in ("networkpolicies", "globalnetworkpolicies")})
+"""The policies that need what `LEANING` names, and that select by the labels of service accounts."""
+
+ACCOUNTS = "/api/v1/serviceaccounts"
+SETTINGS: dict[str, str] = {_CILIUM: "/api/v1/namespaces/kube-system/configmaps/cilium-config"}
+"""The ConfigMap in which an engine's switches stand, by the API group that shows the engine."""

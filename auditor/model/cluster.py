@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from typing import Any
 
 from auditor.model.flow import Family, Protocol
 from auditor.model.labels import Labels, LabelSelector
 from auditor.model.policy import NetworkPolicy
+
+FAMILIES_BY_PRESENCE: dict[tuple[bool, bool], tuple[Family, ...]] = {
+    (True, True): (Family.IPV4, Family.IPV6),
+    (True, False): (Family.IPV4,),
+    (False, True): (Family.IPV6,),
+    (False, False): (),
+}
+
+
+def family_of(address: str) -> Family:
+    """The family of an address that was found to be one."""
+    return Family.IPV6 if ":" in address else Family.IPV4
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +31,10 @@ class Namespace:
     labels: Labels = field(default_factory=dict)
     terminating: bool = False
     version: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Only those that once meant something for policies."""
+    labels_known: bool = True
+    """False where only the name is known: selectors that look at other labels have no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +90,71 @@ class Pod:
     uid: str = ""
     repelled_by: tuple[Repulsion, ...] = ()
     """What may keep this pod, or its successor, from being scheduled: a stand-in must match none of it."""
+    service_account: str = "default"
+    planned: bool = False
+    """A manifest rather than a running pod: it will have an address, which nobody knows yet."""
 
     def address(self, family: Family) -> str | None:
         """The pod's first address of a family."""
-        wanted = 4 if family is Family.IPV4 else 6
-        return next((text for text in self.addresses if ip_address(text).version == wanted), None)
+        return next((text for text in self.addresses if family_of(text) is family), None)
 
     @property
     def families(self) -> tuple[Family, ...]:
         """The families in which the pod has an address."""
-        return tuple(family for family in Family if self.address(family))
+        if self.planned and not self.addresses:
+            return (Family.IPV4,)
+        four = six = False
+        for text in self.addresses:
+            if ":" in text:
+                six = True
+            else:
+                four = True
+        return FAMILIES_BY_PRESENCE[four, six]
 
     @property
     def talks(self) -> bool:
         """Whether policies apply to this pod now: own address, not finished, not on the host's network."""
-        return bool(self.addresses) and self.phase not in {"Succeeded", "Failed"} and not self.host_network
+        return (bool(self.addresses) or self.planned) and not self.finished and not self.host_network
+
+    @property
+    def finished(self) -> bool:
+        """Whether its containers have ended for good, which gives its address back."""
+        return self.phase in {"Succeeded", "Failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a Service; `target` is a number or a container port's name, the same number where it was left out."""
+
+    number: int
+    target: int | str
+    protocol: Protocol = Protocol.TCP
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service as far as it can hurt or help a stand-in; `selector` is None where it has none."""
+    """A Service as far as it can hurt or help a stand-in, or lead a flow; `selector` is None where it has none."""
 
     namespace: str
     name: str
     selector: LabelSelector | None
     publishes_not_ready: bool = False
+    ports: tuple[ServicePort, ...] = ()
+    addresses: tuple[str, ...] = ()
+    """`spec.clusterIPs`; empty for a headless Service and for one that is not running yet."""
+    type: str = "ClusterIP"
+    headless: bool = False
+    """Whether it has no address by intent, and is only a name for its pods."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A service account; some policy kinds select pods by its labels."""
+
+    namespace: str
+    name: str
+    labels: Labels = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +185,23 @@ class Node:
     ready: bool = True
     hosts_probes: bool = True
     provider_id: str = ""
+    addresses: tuple[str, ...] = ()
+    """`status.addresses` that are addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyObject:
+    """An object of a policy API other than NetworkPolicy v1, as the API server sent it; `auditor.policy` reads it."""
+
+    resource: str
+    """A key of `FOREIGN_POLICIES`, such as `ciliumnetworkpolicies.cilium.io`."""
+    kind: str
+    namespace: str
+    """Empty for kinds of the whole cluster."""
+    name: str
+    raw: Mapping[str, Any]
+    version: str = ""
+    """The API version of the object, such as `policy.networking.k8s.io/v1alpha1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +226,12 @@ class Snapshot:
     policies: tuple[NetworkPolicy, ...] = ()
     workloads: tuple[Workload, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    objects: tuple[PolicyObject, ...] = ()
+    """Objects of the other policy kinds, tiers and network sets included."""
+    accounts: tuple[ServiceAccount, ...] | None = None
+    """None where they were not read."""
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Data of the engines' ConfigMaps that were read, by `namespace/name`."""
     blind_spots: tuple[BlindSpot, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """Resources that could not be listed."""

@@ -24,6 +24,15 @@ class Family(enum.Enum):
     IPV6 = "IPv6"
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a flow carries, whoever its ends are; `port` is the destination's, behind any Service."""
+
+    family: Family
+    protocol: Protocol
+    port: int
+
+
 class Direction(enum.Enum):
     """Seen from the pod that a policy selects (`networkingv1.PolicyType`)."""
 
@@ -61,10 +70,12 @@ class DirectionDecision:
     direction: Direction
     verdict: Verdict
     isolating: tuple[PolicyRef, ...]
-    """Policies that isolate this end in this direction; empty means that everything is allowed."""
+    """Policies that isolate this end in this direction, or whose rule denies; empty where none has a say."""
     allowing: tuple[str, ...]
-    """Rules that allow the flow, as `namespace/policy.ingress[0]`."""
+    """Rules that allow the flow, as `namespace/policy.ingress[0]`; those that might, where it is not certain."""
     reason: str
+    denying: tuple[str, ...] = ()
+    """Rules that deny it by name; empty where it is denied because no rule allows it."""
 
 
 @dataclass(frozen=True, slots=True)

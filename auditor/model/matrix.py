@@ -1,15 +1,38 @@
-"""Identities, and the verdicts between them: one byte for each cell."""
+"""Identities, and the verdicts between them: sets of classes inside, one cell at a time outside."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.model.cluster import ContainerPort, Owner, Pod
-from auditor.model.flow import Direction, Family, Verdict
+from auditor.model.flow import Direction, Family, Protocol, Verdict
 
-NOT_ASKED = 255
 TITLE_OWNERS = 3
-CODES: tuple[Verdict, ...] = (Verdict.ALLOWED, Verdict.DENIED, Verdict.UNDEFINED, Verdict.UNKNOWN)
+Query = tuple[Protocol, int]
+"""A protocol and a port of the destination."""
+Rows = list[int]
+"""For each destination, the set of its sources: bit i is class i."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Verdicts of one query between classes; what is in no set is DENIED."""
+
+    allowed: Rows
+    undefined: Rows | None = None
+    unknown: Rows | None = None
+
+    def verdict(self, source: int, destination: int) -> Verdict:
+        """The verdict between two classes, by number."""
+        for rows, verdict in (
+            (self.allowed, Verdict.ALLOWED),
+            (self.undefined, Verdict.UNDEFINED),
+            (self.unknown, Verdict.UNKNOWN),
+        ):
+            if rows is not None and rows[destination] >> source & 1:
+                return verdict
+        return Verdict.DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +48,17 @@ class Identity:
     """Container ports whose names some policy uses."""
     pods: tuple[Pod, ...]
     """Members, sorted by name; never empty."""
-    listens: tuple[int, ...]
-    """TCP ports worth testing: declared, named by policies, and one that nobody names."""
+    asks: tuple[Query, ...]
+    """Ports worth asking for: declared, named by policies, and one TCP port that nobody names."""
     isolated: frozenset[Direction]
+    """Directions in which some policy has a say."""
+    account: str = ""
+    """The members' service account where some policy can see it."""
+
+    @property
+    def listens(self) -> tuple[int, ...]:
+        """TCP ports worth testing."""
+        return tuple(port for protocol, port in self.asks if protocol is Protocol.TCP)
 
     @property
     def owners(self) -> tuple[Owner, ...]:
@@ -49,20 +80,22 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ReachabilityMatrix:
-    """Predicted verdicts between identities for each destination's ports, TCP.
-
-    `cells[((family * len(ports) + port) * n + source) * n + destination]` is an index into `CODES`, or NOT_ASKED where
-    the port is not among the destination's or the family is missing at one end.
-    """
+    """Predicted verdicts between identities; on the diagonal, between two members of one."""
 
     identities: tuple[Identity, ...]
+    places: tuple[int, ...]
+    """For each identity, its number in the planes."""
     families: tuple[Family, ...]
-    ports: tuple[int, ...]
-    cells: bytes
+    queries: tuple[Query, ...]
+    planes: Mapping[tuple[Family, Query], Plane]
 
-    def cell(self, source: int, destination: int, family: Family, port: int) -> Verdict | None:
-        """The verdict by positions in `identities`; None where it was not asked."""
-        n = len(self.identities)
-        plane = self.families.index(family) * len(self.ports) + self.ports.index(port)
-        code = self.cells[(plane * n + source) * n + destination]
-        return None if code == NOT_ASKED else CODES[code]
+    def cell(
+        self, source: int, destination: int, family: Family, port: int, protocol: Protocol = Protocol.TCP
+    ) -> Verdict | None:
+        """The verdict by positions in `identities`; None where the port is not asked for or a family is lacking."""
+        one, other = self.identities[source], self.identities[destination]
+        has_family = family in one.pods[0].families and family in other.pods[0].families
+        if (protocol, port) not in other.asks or not has_family:
+            return None
+        plane = self.planes[family, (protocol, port)]
+        return plane.verdict(self.places[source], self.places[destination])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from auditor.model.flow import Direction, PolicyRef, Protocol
@@ -46,6 +47,27 @@ class Rule:
     ports: tuple[PolicyPort, ...] = ()
 
 
+class Oddity(enum.Enum):
+    """What a manifest says in a way that its value no longer shows."""
+
+    HOST_BITS = "host-bits"
+    """A block whose address has bits beyond its mask: servers mask them, or refuse the block."""
+    EMPTY_LIST = "empty-list"
+    """An empty list of peers or ports, which means any and may have been meant as none."""
+    UNTYPED_EGRESS = "untyped-egress"
+    """An empty list of egress rules without `policyTypes`: it does not isolate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """An oddity, where it stands, and the text that stands there."""
+
+    oddity: Oddity
+    path: str
+    """Such as `spec.ingress[0].from[1].ipBlock.cidr`."""
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
     """A NetworkPolicy with `policyTypes` already defaulted into `isolates`."""
@@ -59,6 +81,10 @@ class NetworkPolicy:
     uid: str = ""
     version: str = ""
     """resourceVersion: two reads with the same one saw the same object."""
+    remarks: tuple[Remark, ...] = field(default=(), compare=False)
+    """What is odd about the manifest and makes no difference for verdicts."""
+    applied: str = field(default="", compare=False, repr=False)
+    """The manifest that `kubectl apply` was given, as it noted it in an annotation; JSON, or nothing."""
 
     @property
     def ref(self) -> PolicyRef:

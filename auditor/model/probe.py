@@ -51,6 +51,8 @@ class StandIn:
     """Container ports to declare, because policies name them."""
     identity: str = ""
     """Id of the identity that a clone stands for; empty for controls."""
+    account: str = ""
+    """Service account to run as, because policies select by it; empty for the namespace's default."""
 
 
 @dataclass(frozen=True, slots=True)

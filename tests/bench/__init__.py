@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.bench import predicting, starting
+from tests.bench import commands, decoding, explaining, extremes, growing, linting, naive, predicting, serving, starting
 from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], Iterable[Figure]]] = {
     "starting": starting.figures,
+    "decoding": decoding.figures,
     "predicting": predicting.figures,
+    "naive": naive.figures,
+    "growing": growing.figures,
+    "extremes": extremes.figures,
+    "explaining": explaining.figures,
+    "commands": commands.figures,
+    "linting": linting.figures,
+    "serving": serving.figures,
 }
+NOT_EVERYWHERE: dict[str, Callable[[], str]] = {"serving": serving.why_not}
+"""Benches that some machines cannot bear, and what keeps them from running; unless named they are left out then."""

@@ -33,9 +33,13 @@ class Api:
             pair.flush()
             self._tls.load_cert_chain(pair.name)
 
+    def connect(self, timeout: float = 5) -> http.client.HTTPSConnection:
+        """A connection of its own; its requests go one after the other."""
+        return http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=timeout)
+
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """One request; JSON in and out."""
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._tls, timeout=5)
+        connection = self.connect()
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         try:
             connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": kind})

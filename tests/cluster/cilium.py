@@ -38,6 +38,7 @@ _CHART_VALUES = {
     "enable-k8s-networkpolicy": "k8sNetworkPolicy.enabled",
     "enable-source-ip-verification": "daemon.enableSourceIPVerification",
     "policy-cidr-match-mode": "policyCIDRMatchMode",
+    "policy-default-local-cluster": "clustermesh.policyDefaultLocalCluster",
 }
 """cilium-config keys that the chart writes from a value; all other keys go into `extraConfig`."""
 

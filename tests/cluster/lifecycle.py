@@ -56,7 +56,7 @@ def up(cluster: ClusterSpec, progress: Progress = say) -> Record:
     """Start a cluster; what an earlier one of this name left goes first, and a failed start stays for its logs."""
     _check_machine()
     progress("looking for what it is made of")
-    provision.prepare(cluster.engine)
+    provision.prepare(cluster.engine if cluster.nodes else None)
     started = time.monotonic()
     with state.locked(cluster.name):
         _clean(cluster.name)
@@ -65,11 +65,13 @@ def up(cluster: ClusterSpec, progress: Progress = say) -> Record:
         progress(f"{time.monotonic() - started:.1f} s: machines and wires stand")
         _control_plane(record)
         progress(f"{time.monotonic() - started:.1f} s: the API server answers")
-        _nodes(record)
-        if cluster.engine is Engine.CILIUM:
-            cilium.install(record)  # after the kubelets, which have enough to do meanwhile
-        progress(f"{time.monotonic() - started:.1f} s: kubelets run")
-        _await_pods(record)
+        if cluster.nodes:
+            _controllers(record)
+            _nodes(record)
+            if cluster.engine is Engine.CILIUM:
+                cilium.install(record)  # after the kubelets, which have enough to do meanwhile
+            progress(f"{time.monotonic() - started:.1f} s: kubelets run")
+            _await_pods(record)
         record.ready = True
         record.save()
         progress(f"{time.monotonic() - started:.1f} s: {cluster.name} is ready, {len(cluster.nodes)} node(s)")
@@ -149,11 +151,8 @@ def _control_plane(record: Record) -> None:
     env = controlplane.environment(cluster)
     _spawn(record, machine, "etcd", controlplane.etcd())
     _spawn(record, machine, "kube-apiserver", controlplane.api_server(cluster), env)
-    # meanwhile, as the API server takes its seconds
-    with ThreadPoolExecutor(len(cluster.nodes)) as pool:
-        for job in [pool.submit(_containerd, record, one) for one in cluster.nodes]:
-            job.result()
-    _registry(record)
+    if cluster.nodes:
+        _images(record)  # meanwhile, as the API server takes its seconds
     _door(record)
     api = Api(record.kubeconfig)
     wait_for(
@@ -162,11 +161,25 @@ def _control_plane(record: Record) -> None:
         _PATIENCE,
         lambda: _log_of(record, CONTROL_PLANE, "kube-apiserver"),
     )
+    record.save()
+
+
+def _controllers(record: Record) -> None:
+    """What acts on objects; without any node they stay as they are written."""
+    cluster, machine, env = record.spec, record.machine(CONTROL_PLANE), controlplane.environment(record.spec)
     _spawn(record, machine, "kube-controller-manager", controlplane.controller_manager(cluster), env)
     _spawn(record, machine, "kube-scheduler", controlplane.scheduler(), env)
+    api = Api(record.kubeconfig)
     for path, body in (*controlplane.first_objects(cluster), *dns.objects(cluster)):
         api.create(path, body)
     record.save()
+
+
+def _images(record: Record) -> None:
+    with ThreadPoolExecutor(len(record.spec.nodes)) as pool:
+        for job in [pool.submit(_containerd, record, one) for one in record.spec.nodes]:
+            job.result()
+    _registry(record)
 
 
 def _door(record: Record) -> None:

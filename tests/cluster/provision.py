@@ -13,9 +13,11 @@ def kube() -> Path:
     return artifacts.ensure("kube")
 
 
-def prepare(engine: Engine) -> None:
-    """Build what is missing before anything is started, so that no cluster waits half-made."""
+def prepare(engine: Engine | None) -> None:
+    """Build what is missing before anything is started, so that no cluster waits half-made; None is no node at all."""
     kube()
+    if engine is None:
+        return
     artifacts.ensure(_template(engine))
     if engine is Engine.CILIUM:
         helm()

@@ -121,12 +121,14 @@ def make_spec(
     options = per_node or NodeOptions()
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a cluster name: 1 to {MAX_NAME} of a-z, 0-9 and dash")
-    if not 1 <= nodes <= MAX_NODES:
-        raise ValueError(f"{nodes} nodes: between 1 and {MAX_NODES} are possible")
+    if not 0 <= nodes <= MAX_NODES:
+        raise ValueError(f"{nodes} nodes: between 0 (etcd and the API server alone) and {MAX_NODES} are possible")
     known = {f"n{number}" for number in range(1, nodes + 1)}
     named = {*options.bare, *options.labels, *options.provider_ids, *options.settings}
     if named - known:
         raise ValueError(f"no such node: {', '.join(sorted(named - known))}; there are {', '.join(sorted(known))}")
+    if engine == Engine.CILIUM.value and not nodes:
+        raise ValueError("an engine needs a node")
     if engine != Engine.CILIUM.value and (settings or options.settings or options.bare):
         raise ValueError("--set, --set-node and --bare-node need --engine cilium: without an engine nothing reads them")
     if set(options.bare) & set(options.settings):

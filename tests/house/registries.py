@@ -23,6 +23,8 @@ class Registry:
     """What the file names of entries begin with."""
     besides: frozenset[str] = frozenset()
     """Files of the folder that are not entries: what all entries share."""
+    keyed: bool = True
+    """Whether a key is its file's name; one file may hold several entries where it is not."""
 
     def modules(self) -> list[ModuleType]:
         """Import the files that should be entries."""
@@ -49,7 +51,7 @@ def mismatches(registry: Registry) -> list[str]:
         for entry, place in homes
         if place is None
     ]
-    if isinstance(entries, Mapping):
+    if isinstance(entries, Mapping) and registry.keyed:
         keyed = zip(entries, (place for _, place in homes), strict=True)
         found += misnamed(registry, ((key, place) for key, place in keyed if place is not None))
     return found

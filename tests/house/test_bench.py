@@ -6,12 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from auditor.cluster.decode import decode
-from auditor.model.flow import Verdict
-from auditor.model.matrix import CODES, NOT_ASKED
-from auditor.predict import predict
-from tests.bench import BENCHES, __main__, figures
-from tests.bench.clusters import cluster
+from tests.bench import BENCHES, NOT_EVERYWHERE, __main__, figures
 from tests.bench.figures import Figure
 
 
@@ -30,6 +25,7 @@ def benches(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(BENCHES, name)
     monkeypatch.setitem(BENCHES, "well", well)
     monkeypatch.setitem(BENCHES, "badly", badly)
+    monkeypatch.setitem(NOT_EVERYWHERE, "badly", lambda: "")
 
 
 def test_slow_figures_do_not_fail(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,11 +59,19 @@ def test_time_stands_beside_the_yardstick() -> None:
     assert figure.ratio < 0.1
 
 
-def test_made_up_cluster_is_understood_and_denies_and_allows() -> None:
-    snapshot = decode(cluster(60, 3))
-    matrix = predict(snapshot, lambda _: True)
+def test_value_stands_beside_its_target_and_the_naive_reading(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.row(Figure("half", 1.0, "s", 2.0, target=4.0, naive=31_000)) == (
+        *("half", 1.0, "s", 4.0, 0.25, None, 2.0),
+        "31,000 x",
+    )
+    assert __main__.row(Figure("none", 1.0, "MB"))[3:] == (None, None, None, None, "")
 
-    assert snapshot.warnings == ()
-    assert (60, 3, 15) == (len(snapshot.pods), len(snapshot.namespaces), len(snapshot.policies))
-    assert len(matrix.identities) == 15
-    assert {Verdict.ALLOWED, Verdict.DENIED} == {CODES[cell] for cell in matrix.cells if cell != NOT_ASKED}
+
+def test_what_a_machine_cannot_bear_is_named_and_left_out_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(NOT_EVERYWHERE, "badly", lambda: "it needs root")
+
+    assert __main__.main([]) == 0
+    assert "left out: badly: it needs root" in capsys.readouterr().err
+    assert __main__.main(["badly"]) == 1

@@ -26,9 +26,12 @@ ACTING = (
     "auditor.cli",
     "auditor.cluster.api",
     "auditor.cluster.exec",
+    "auditor.cluster.garbage",
     "auditor.cluster.live",
     "auditor.cluster.saved",
+    "auditor.commands",
     "auditor.flags",
+    "auditor.model_flags",
     "auditor.ports",
     "auditor.progress",
     "probes.agents",
@@ -143,6 +146,7 @@ def test_layer_may_not_import_the_next_higher_one(skeleton: Path, low: str, high
         ("probes.backends.netns.sandbox", "auditor.policy.networkpolicy", {"sandbox"}),
         ("probes.backends.netns", "auditor.predict", {"sandbox"}),
         ("reports.as_table", "reports.as_json", {"formats"}),
+        ("reports.prediction.as_dot", "reports.prediction.as_mermaid", {"predictions"}),
         ("auditor.diagnosis.one", "auditor.diagnosis.other", {"rules"}),
     ],
 )
@@ -198,10 +202,11 @@ def test_both_orders_of_auditor_agree() -> None:
     assert [members([layer]) for layer in CONTRACTS["auditor"]["layers"]] == [layer for layer in own if layer]
 
 
-def test_every_format_is_in_the_contract() -> None:
-    formats = [name for name in real_modules() if name.startswith("reports.as_")]
+@pytest.mark.parametrize(("contract", "package"), [("formats", "reports"), ("predictions", "reports.prediction")])
+def test_every_format_is_in_the_contract(contract: str, package: str) -> None:
+    formats = [name for name in real_modules() if name.startswith(f"{package}.as_")]
 
-    assert formats == CONTRACTS["formats"]["modules"]
+    assert formats == CONTRACTS[contract]["modules"]
 
 
 def test_every_module_is_known_to_decide_or_to_act() -> None:

@@ -12,14 +12,23 @@ import pytest
 
 from tests.house.registries import Registry, mismatches
 
+SHARED = frozenset(
+    {"networkpolicy", "ordered"}
+    | {f"calico_{part}" for part in ("entity", "labels", "rule", "selector", "sets")}
+    | {f"cilium_{part}" for part in ("cluster", "host", "peer", "ports", "rule", "selector")}
+)
+"""NetworkPolicy v1, which is decoded into a type of its own, and what kinds of one API share."""
 REGISTRIES = (
-    Registry("auditor.policy", "POLICY_APIS", besides=frozenset({"api"})),
-    Registry("auditor.engines", "ENGINES"),
+    # By resource.
+    Registry("auditor.policy", "POLICY_APIS", besides=SHARED, keyed=False),
+    Registry("auditor.engines", "ENGINES", besides=frozenset({"engine", "gaps"})),
     Registry("auditor.providers", "PROVIDERS"),
+    Registry("auditor.lint", "LINTS", besides=frozenset({"absent", "addresses", "case", "crowd", "hints", "views"})),
     Registry("auditor.diagnosis", "RULES", besides=frozenset({"case"})),
     Registry("auditor.compliance", "FRAMEWORKS"),
     Registry("probes.backends", "BACKENDS"),
     Registry("reports", "FORMATS", prefix="as_"),
+    Registry("reports.prediction", "PREDICTIONS", prefix="as_"),
 )
 
 
@@ -71,3 +80,13 @@ def test_shared_files_are_no_entries(package: Path) -> None:
 
     assert mismatches(Registry("planted", "PLANTED", besides=frozenset({"shape"}))) == []
     assert mismatches(Registry("planted", "PLANTED")) == ["planted.shape is not in PLANTED"]
+
+
+def test_keys_may_be_other_names(package: Path) -> None:
+    (package / "__init__.py").write_text("from planted import as_one\nPLANTED = {'a': as_one, 'b': as_one.render}\n")
+    importlib.invalidate_caches()
+
+    assert mismatches(Registry("planted", "PLANTED", keyed=False)) == [
+        "planted.as_two is not in PLANTED",
+        "planted.shape is not in PLANTED",
+    ]

@@ -36,7 +36,7 @@ def test_policy_changed_during_the_run() -> None:
 
 def test_foreign_policy_that_comes_during_the_run() -> None:
     """What is not modelled and came in the meantime leaves the flows that it may touch open."""
-    found = audit(fakes.nothing_enforces, later=[*SHOP, named("CiliumNetworkPolicy", "ops/new")])
+    found = audit(fakes.nothing_enforces, later=[*SHOP, named("EgressFirewall", "ops/new")])
 
     homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
     touched = [f for f in found.material.plan.flows if "ops" in {homes[f.source], homes[f.destination]}]

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from auditor.claims import enforcing_node, node_claims, policy_claims
+from auditor.evaluate.model import Model
 from auditor.model.finding import Agreement, Claim, Judgement, Proof
 from auditor.model.flow import Decision, Direction, PolicyRef, Verdict
 from auditor.model.probe import NotPlaced
-from auditor.predict import Model
 from auditor.rounds import Placement
 from tests.builders import Raw, deny_all, policy, selector, snapshot
 from tests.evidence import ALLOWED, DENIED, POLICY, decision, end, judgement, placed, stand_in

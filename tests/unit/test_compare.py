@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, moved_flows, recheck, strongest
+from auditor.evaluate.model import Model
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
 from auditor.model.flow import Decision, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Probe
-from auditor.predict import Model
 from auditor.rounds import CLOSING, FLOWS, OPENING, Placement
 from tests.builders import allow, block, namespace, policy, selector, snapshot
 from tests.evidence import (

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from auditor.flags import parse_selector
+from auditor.identities import UNNAMED_PORTS
 from auditor.model.flow import Verdict
 from auditor.model.options import Options
 from auditor.plan import CONTROL_NAMESPACE, is_system, make_plan
-from auditor.predict import UNNAMED_PORTS, predict
+from auditor.predict import predict
 from tests.builders import (
     allow,
     deny_all,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from auditor.identities import UNNAMED_PORTS
 from auditor.model.flow import Direction, Family, Verdict
 from auditor.plan import CONTROL_NAMESPACE, own_namespaces
-from auditor.predict import UNNAMED_PORTS
 from tests.builders import (
     Raw,
     allow,
@@ -104,7 +104,7 @@ def test_open_verdicts_are_counted_by_reason_and_not_tried() -> None:
         policy("shop/p", ingress=[allow(block("10.0.0.0/8"))]),
         pod("ops/a", at=["10.0.0.2"]),
         pod("dev/b", at=["10.0.0.3"]),
-        named("CiliumNetworkPolicy", "dev/l7"),
+        named("EgressFirewall", "dev/l7"),
     )
     skips = {skip.what: skip.flows for skip in made.skipped}
 
@@ -137,7 +137,7 @@ def test_both_families_are_tried_with_controls() -> None:
 
 def test_stand_in_that_no_flow_needs_is_not_made() -> None:
     """Where all its flows are UNKNOWN, a probe pod would prove nothing."""
-    made = plan(*SHOP, pod("dev/b"), named("CiliumNetworkPolicy", "dev/l7"))
+    made = plan(*SHOP, pod("dev/b"), named("EgressFirewall", "dev/l7"))
 
     assert "dev" not in {item.namespace for item in made.stand_ins}
     assert plan(*SHOP, named("AdminNetworkPolicy", "wide")).stand_ins == ()

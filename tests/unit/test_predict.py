@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from auditor.evaluate.model import Model
+from auditor.identities import UNNAMED_PORTS
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Verdict
 from auditor.model.matrix import Identity, ReachabilityMatrix
-from auditor.predict import UNNAMED_PORTS, Model, predict
+from auditor.predict import predict
 from tests.builders import (
     Raw,
     a_pod,
@@ -254,15 +256,24 @@ def test_unknown_comes_before_all() -> None:
     """Where something unmodelled may decide, not even a denial that is certain counts."""
     closed = deny_all("b/p")
 
-    assert decide(closed, named("CiliumNetworkPolicy", "a/l7"), source=A, destination=B) is Verdict.UNKNOWN
-    assert decide(closed, named("CiliumNetworkPolicy", "b/l7"), source=A, destination=B) is Verdict.UNKNOWN
-    assert decide(closed, named("CiliumNetworkPolicy", "c/l7"), source=A, destination=B) is Verdict.DENIED
-    assert decide(named("AdminNetworkPolicy", "wide"), source=A, destination=A) is Verdict.UNKNOWN
+    assert decide(closed, named("EgressFirewall", "a/l7"), source=A, destination=B) is Verdict.UNKNOWN
+    assert decide(closed, named("EgressFirewall", "b/l7"), source=A, destination=B) is Verdict.UNKNOWN
+    assert decide(closed, named("EgressFirewall", "c/l7"), source=A, destination=B) is Verdict.DENIED
+    assert decide(named("ClusterNetworkPolicy (Antrea)", "wide"), source=A, destination=B) is Verdict.UNKNOWN
 
 
-def test_namespace_that_was_not_read_is_unknown() -> None:
-    """Nobody can say which selectors match a namespace whose labels are not known."""
-    assert decide(source=A, destination=Pod("gone", "z", addresses=("10.0.0.9",))) is Verdict.UNKNOWN
+def test_namespace_that_was_not_read_is_unknown_where_its_labels_decide() -> None:
+    """Nobody can say whether a selector matches labels that are not known; a name is known."""
+    gone = Pod("gone", "z", addresses=("10.0.0.9",))
+    by_label = policy("a/p", ingress=[allow(namespaces(team="x"))])
+    by_name = policy("a/p", ingress=[allow(namespaces(("kubernetes.io/metadata.name", "In", ["gone"])))])
+    by_both = policy("a/p", ingress=[allow(namespaces(("kubernetes.io/metadata.name", "In", ["b"]), team="x"))])
+
+    assert decide(source=A, destination=gone) is Verdict.ALLOWED
+    assert decide(by_label, source=gone, destination=A) is Verdict.UNKNOWN
+    assert decide(by_label, source=B, destination=A) is Verdict.DENIED
+    assert decide(by_name, source=gone, destination=A) is Verdict.ALLOWED
+    assert decide(by_both, source=gone, destination=A) is Verdict.DENIED
 
 
 def test_host_network_is_undefined() -> None:

@@ -38,7 +38,7 @@ def material(
     placement = {item.key: NotPlaced(item, "Pending") for item in STAND_INS if item.key in dead}
     plan = ProbePlan((), STAND_INS, tuple(item.flow for item in judgements), tuple(skipped))
     comparison = Comparison(tuple(judgements), nodes=tuple(nodes))
-    matrix = ReachabilityMatrix((), (), (), b"")
+    matrix = ReachabilityMatrix((), (), (), (), {})
     found = snapshot(unreadable=unreadable)
     return Material(found, matrix, plan, placement, comparison, tuple(map(finding, findings)))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from auditor.cluster.api import KubeApi
-from auditor.cluster.decode import decode_pod
+from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.fields import FieldError
 from auditor.errors import ApiRefused, NetauditError
 from auditor.model.probe import NotPlaced, Placed, StandIn

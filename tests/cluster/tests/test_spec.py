@@ -44,7 +44,9 @@ def test_no_node_has_the_address_of_another_machine() -> None:
     [
         ("Upper", {}, "not a cluster name"),
         ("x" * 21, {}, "not a cluster name"),
-        ("x", {"nodes": 0}, "between 1 and"),
+        ("x", {"nodes": -1}, "between 0 "),
+        ("x", {"nodes": MAX_NODES + 1}, "between 0 "),
+        ("x", {"nodes": 0, "engine": "cilium"}, "needs a node"),
         ("x", {"settings": {"enable-policy": "never"}}, "need --engine cilium"),
         ("x", {"engine": "cilium", "per_node": NodeOptions(bare=["n3"])}, "no such node: n3"),
         ("x", {"engine": "cilium", "per_node": NodeOptions(["n1"], settings={"n1": {"a": "b"}})}, "has no agent"),

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from auditor.cluster.decode import decode, decode_namespace, decode_node, decode_pod
-from auditor.model.cluster import BlindSpot, ContainerPort, Owner
+from auditor.cluster.decode import decode
+from auditor.cluster.decode_objects import decode_namespace, decode_node
+from auditor.cluster.decode_pod import decode_pod
+from auditor.evaluate.model import Model
+from auditor.model.cluster import ContainerPort, Owner
 from auditor.model.flow import Family, Protocol, Verdict
 from auditor.ports import RawSnapshot
-from auditor.predict import Model
 from tests.builders import (
     CLUSTER_UID,
     Raw,
@@ -262,11 +264,13 @@ def test_undecodable_namespace_is_a_blind_spot_of_its_own_flows() -> None:
 
 def test_foreign_policies_blind_what_they_may_touch() -> None:
     """A namespaced kind its namespace, a cluster-wide one everything, and each is named."""
-    local = named("CiliumNetworkPolicy", "shop/l7")
-    wide = named("AdminNetworkPolicy", "guard")
+    local = {**named("CiliumNetworkPolicy", "shop/l7"), "apiVersion": "cilium.io/v9"}
+    wide = {**named("AdminNetworkPolicy", "guard"), "apiVersion": "policy.networking.k8s.io/v9"}
 
-    assert snapshot(local).blind_spots == (BlindSpot("shop", "CiliumNetworkPolicy shop/l7 is not modelled"),)
-    assert snapshot(wide).blind_spots == (BlindSpot(None, "AdminNetworkPolicy guard is not modelled"),)
+    found = {spot.namespace: spot.reason for spot in Model(snapshot(local, wide)).blind_spots}
+    assert found.keys() == {"shop", None}
+    assert found["shop"].startswith("CiliumNetworkPolicy shop/l7 is ")
+    assert found[None] == "AdminNetworkPolicy guard is of version v9, which is not modelled"
     odd = RawSnapshot({"ciliumnetworkpolicies.cilium.io": [{"metadata": {"namespace": 5}}]})
     assert decode(odd).blind_spots[0].namespace is None
 

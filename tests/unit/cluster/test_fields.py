@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from auditor.cluster import fields
-from auditor.cluster.fields import FieldError
+from auditor.cluster.fields import FieldError, NullItem, UnknownField
 
 READERS: list[tuple[Callable[[dict[str, Any], str], Any], Any, Any, list[Any]]] = [
     (fields.mapping, {"a": 1}, {}, [[], "text", 1, True]),
@@ -66,3 +66,81 @@ def test_own_name() -> None:
     assert fields.own_name_of({"metadata": {"name": "shop"}}) == "shop"
     assert fields.own_name_of({"metadata": {"name": 5}}) is None
     assert fields.own_name_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ((), ""),
+        (("spec", "ingress", 0, "from", 1), "spec.ingress[0].from[1]"),
+        (("metadata", "labels", "app.kubernetes.io/name"), "metadata.labels[app.kubernetes.io/name]"),
+        ((0, "a-b"), "[0].a-b"),
+    ],
+)
+def test_paths_as_text(path: fields.Path, text: str) -> None:
+    """As the API server writes them."""
+    assert fields.path_text(path) == text
+
+
+@pytest.mark.parametrize(
+    ("read", "path"),
+    [
+        (lambda raw: fields.text(raw["a"][1], "b"), ("a", 1, "b")),
+        (lambda raw: fields.strings(raw["a"][1], "c"), ("a", 1, "c", "d")),
+        (lambda raw: fields.words(raw, "a"), ("a", 0)),
+        (lambda raw: fields.objects(raw, "e"), ("e", 0)),
+        (lambda raw: fields.only(raw["a"][1], "b"), ("a", 1, "c")),
+    ],
+)
+def test_error_knows_where_it_stands(read: Callable[[Any], Any], path: fields.Path) -> None:
+    """Also when it was raised again with other words, and in an object that holds itself."""
+    raw: dict[str, Any] = {"a": [{}, {"b": 5, "c": {"d": 5}}], "e": [None]}
+    raw["self"] = raw
+    with pytest.raises(FieldError) as caught:
+        read(raw)
+
+    assert fields.path_of(raw, caught.value) == path
+    wrapped = FieldError("other words")
+    wrapped.__cause__ = caught.value
+    assert fields.path_of(raw, wrapped) == path
+    assert fields.path_of({"another": raw["e"]}, caught.value) == ()
+
+
+def test_nulls_in_lists_are_told_apart() -> None:
+    """The API server takes them for objects with nothing set."""
+    with pytest.raises(NullItem, match=r"key\[1\]: expected an object, found null"):
+        fields.objects({"key": [{}, None]}, "key")
+    with pytest.raises(UnknownField):
+        fields.only({"key": 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (0, "the number 0"),
+        (1.5, "the number 1.5"),
+        ("", "a string"),
+        ({}, "an object"),
+        ([], "a list"),
+    ],
+)
+def test_kinds_of_values(value: Any, kind: str) -> None:
+    assert fields.kind_of(value) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("FD00:0::01", "fd00::1"),
+        ("10.0.0.256", None),
+        ("10.0.0.01", None),
+        ("10.0.0.1/32", None),
+        ("", None),
+    ],
+)
+def test_addresses(text: str, address: str | None) -> None:
+    """One form for each address, as `ipaddress` prints it."""
+    assert fields.address(text) == address

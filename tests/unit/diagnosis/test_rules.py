@@ -11,7 +11,7 @@ from auditor.diagnosis import RULES, diagnose
 from auditor.diagnosis.case import CONTROL, Case, shape_of
 from auditor.model.cluster import Owner, Pod
 from auditor.model.finding import Agreement, Comparison, Confidence, Finding, Judgement, Severity
-from auditor.model.flow import Decision, Family, PolicyRef, Verdict
+from auditor.model.flow import Decision, Family, PolicyRef, Protocol, Verdict
 from auditor.model.matrix import Identity
 from auditor.model.probe import ProbePlan, StandIn
 from tests.evidence import ALLOWED, DENIED, POLICY, decision, end, judgement, placed, stand_in
@@ -33,7 +33,7 @@ STAND_INS = (
 def identity(item: StandIn, *pods: Pod) -> Identity:
     name = item.identity.replace("id-", "app-")
     members = pods or (Pod(item.namespace, f"{name}-x7z", owner=Owner("Deployment", name)),)
-    return Identity(item.identity, item.namespace, (), (), members, (80,), frozenset())
+    return Identity(item.identity, item.namespace, (), (), members, ((Protocol.TCP, 80),), frozenset())
 
 
 def case(

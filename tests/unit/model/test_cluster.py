@@ -45,7 +45,7 @@ def test_ports_of_other_protocols_are_other_ports() -> None:
 
 
 def identity(*pods: Pod) -> Identity:
-    return Identity("id", "shop", (), (), pods, (80,), frozenset())
+    return Identity("id", "shop", (), (), pods, ((Protocol.TCP, 80),), frozenset())
 
 
 def test_identity_is_called_by_its_workloads() -> None:

@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
-from auditor.model.flow import Direction, Family, PolicyRef, Protocol, Verdict
-from auditor.model.policy import NetworkPolicy
-from auditor.policy.networkpolicy import End, Query, evaluate
-from auditor.predict import Model
+from auditor.evaluate.model import Model
+from auditor.model.cluster import Pod
+from auditor.model.flow import Family, PolicyRef, Protocol, Verdict
 from tests.builders import (
     Raw,
-    a_pod,
-    a_policy,
     allow,
     block,
     deny_all,
@@ -211,48 +208,61 @@ def test_block_of_one_family_says_nothing_on_the_other() -> None:
 @pytest.mark.parametrize("written", ["TCP", "UDP", "SCTP"])
 def test_protocols_never_cross(protocol: Protocol, written: str) -> None:
     """14: a rule opens its own protocol and no other."""
-    ends = [End(a_pod(name), snapshot(namespace("x")).namespaces[1]) for name in ("x/a", "x/b")]
-    made = a_policy("x/p", ingress=[allow(ports=[tcp(80, protocol=written)])])
+    found = Model(snapshot(*PODS, into_a(allow(ports=[tcp(80, protocol=written)]))))
 
-    decision = evaluate([made], Direction.INGRESS, Query(ends[0], ends[1], V4, protocol, 80))
+    decision = found.decide(*two(found, "x/b", "x/a"), V4, 80, protocol)
 
     assert decision.verdict is (ALLOWED if protocol.value == written else DENIED)
 
 
-def test_pods_outside_policy_are_no_peers() -> None:
-    """S19, S20: finished pods and pods of the host's network match no selector; a block may hold a node's address."""
-    home = snapshot(namespace("x")).namespaces[1]
-    target = End(a_pod("x/a"), home)
-    by_selector = a_policy("x/p", ingress=[allow(pods())])
-    by_block = a_policy("x/p", ingress=[allow(block("10.0.0.0/8"))])
-    queries = {
-        key: Query(End(a_pod("x/b", **more), home), target, V4, Protocol.TCP, 80)
-        for key, more in (("host", {"spec": {"hostNetwork": True}}), ("finished", {"phase": "Succeeded"}))
-    }
-
-    assert evaluate([by_selector], Direction.INGRESS, queries["host"]).verdict is DENIED
-    assert evaluate([by_selector], Direction.INGRESS, queries["finished"]).verdict is DENIED
-    assert evaluate([by_block], Direction.INGRESS, queries["host"]).verdict is UNDEFINED
+def two(model: Model, *names: str) -> tuple[Pod, Pod]:
+    one, other = (next(pod for pod in model.snapshot.pods if f"{pod.namespace}/{pod.name}" == name) for name in names)
+    return one, other
 
 
-def decide(*policies: NetworkPolicy) -> tuple[tuple[PolicyRef, ...], tuple[str, ...], str]:
-    home = snapshot(namespace("x")).namespaces[1]
-    query = Query(End(a_pod("x/b", app="b"), home), End(a_pod("x/a", app="a"), home), V4, Protocol.TCP, 80)
-    made = evaluate(policies, Direction.INGRESS, query)
+@pytest.mark.parametrize(
+    ("policies", "node", "expected"),
+    [
+        ([], "n1", ALLOWED),
+        ([into_a(allow(pods()))], "n1", ALLOWED),
+        ([into_a(allow(pods()))], "n2", UNDEFINED),
+        ([into_a()], "n2", DENIED),
+        ([into_a()], "n1", UNDEFINED),
+        ([into_a(allow(block("10.0.0.0/8")))], "n2", UNDEFINED),
+        ([into_a(allow())], "n2", ALLOWED),
+    ],
+    ids=["no policy", "own node, selected", "selected", "denied", "own node, denied", "in a block", "everybody"],
+)
+def test_pods_of_the_host_network_have_two_readings(policies: list[Raw], node: str, expected: Verdict) -> None:
+    """S18, S19: as a pod, or as its node; where both agree the API leaves nothing open."""
+    host = pod("x/host", at=["10.9.0.1"], on=node, spec={"hostNetwork": True}, app="b")
+    found = Model(snapshot(*PODS, host, *policies))
+
+    assert found.decide(*two(found, "x/host", "x/a"), V4, 80).verdict is expected
+
+
+def decide(*policies: Raw) -> tuple[tuple[PolicyRef, ...], tuple[str, ...], str]:
+    found = Model(snapshot(*PODS, *policies))
+    made = found.decide(*two(found, "x/b", "x/a"), V4, 80).ingress
     return made.isolating, made.allowing, made.reason
 
 
 def test_reasons() -> None:
     """A decision names the policies that isolate, the rules that allow, and one sentence."""
-    deny, other = a_policy("x/deny"), a_policy("x/also")
-    open_a = a_policy("x/open", ingress=[allow(pods(app="none")), allow(pods())])
-    open_b = a_policy("x/more", ingress=[allow()])
-    maybe = a_policy("x/maybe", ingress=[allow(block("10.0.0.0/8"))])
+    deny, other = policy("x/deny"), policy("x/also")
+    open_a = policy("x/open", ingress=[allow(pods(app="none")), allow(pods())])
+    open_b = policy("x/more", ingress=[allow()])
+    maybe = policy("x/maybe", ingress=[allow(block("10.0.0.0/8"))])
 
     assert decide() == ((), (), "no policy isolates it for Ingress")
-    assert decide(deny) == ((deny.ref,), (), "1 policy isolates it for Ingress and no rule allows the flow")
-    assert decide(deny, other)[0] == (other.ref, deny.ref)
+    assert decide(deny) == (
+        (PolicyRef("x", "deny"),),
+        (),
+        "1 policy isolates it for Ingress and no rule allows the flow",
+    )
+    assert decide(deny, other)[0] == (PolicyRef("x", "also"), PolicyRef("x", "deny"))
     assert decide(deny, other)[2].startswith("2 policies isolate it")
+    assert decide(open_a, deny)[0] == (PolicyRef("x", "deny"), PolicyRef("x", "open"))
     assert decide(open_a, deny)[1:] == (("x/open.ingress[1]",), "allowed by x/open.ingress[1]")
     assert decide(open_a, open_b)[2] == "allowed by x/more.ingress[0] and 1 more"
     assert decide(maybe)[1] == ("x/maybe.ingress[0]",)
@@ -261,5 +271,5 @@ def test_reasons() -> None:
 
 
 def test_policies_of_other_namespaces_and_directions_are_left_out() -> None:
-    """Whatever is handed in, only what isolates this end in this direction counts."""
-    assert decide(a_policy("y/p"), a_policy("x/p", types=["Egress"]), a_policy("x/q", selector(app="b")))[0] == ()
+    """Only what isolates this end in this direction counts."""
+    assert decide(policy("y/p"), policy("x/p", types=["Egress"]), policy("x/q", selector(app="b")))[0] == ()

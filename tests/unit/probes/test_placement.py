@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditor.cluster.decode import decode_pod
+from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_selector
 from auditor.model.cluster import ContainerPort
 from auditor.model.flow import Protocol

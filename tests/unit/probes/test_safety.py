@@ -8,12 +8,13 @@ import pytest
 
 from auditor.cluster.decode import decode
 from auditor.model.cluster import ContainerPort, Pod
+from auditor.model.flow import Protocol
 from auditor.model.matrix import Identity
 from auditor.ports import RawSnapshot
 from probes.safety import WATCHERS, hazard
 from tests.builders import Raw, autoscaler, named, namespace, pod, raw, selector, service, snapshot, workload
 
-WEB = Identity("id", "shop", (("app", "web"),), (), (Pod("shop", "web"),), (80,), frozenset())
+WEB = Identity("id", "shop", (("app", "web"),), (), (Pod("shop", "web"),), ((Protocol.TCP, 80),), frozenset())
 
 
 def why(*objects: Raw, identity: Identity = WEB, unreadable: dict[str, str] | None = None) -> str | None:
@@ -121,14 +122,14 @@ def test_unreadable_things_elsewhere_do_not_matter() -> None:
 def test_one_container_cannot_declare_a_name_twice() -> None:
     """S12: a name may stand for several numbers in several containers, which a stand-in has not."""
     ports = (ContainerPort("http", 80), ContainerPort("http", 81))
-    double = Identity("id", "shop", (), ports, (Pod("shop", "web"),), (80,), frozenset())
+    double = Identity("id", "shop", (), ports, (Pod("shop", "web"),), ((Protocol.TCP, 80),), frozenset())
 
     assert "one container cannot declare" in (why(identity=double) or "")
 
 
 def test_labels_that_are_not_worn_cannot_hurt() -> None:
     """Only the projected labels count: a stand-in without any meets no Service that wants some."""
-    bare = Identity("id", "shop", (), (), (Pod("shop", "web", {"app": "web"}),), (80,), frozenset())
+    bare = Identity("id", "shop", (), (), (Pod("shop", "web", {"app": "web"}),), ((Protocol.TCP, 80),), frozenset())
 
     assert why(service("shop/web", publishes=True, app="web"), identity=bare) is None
     assert why(picky("shop/x", wants={}), identity=bare) is not None

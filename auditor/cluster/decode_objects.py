@@ -1,0 +1,160 @@
+"""Raw objects of every kind but pods and NetworkPolicies into values.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from auditor.cluster import fields
+from auditor.cluster.decode_policy import LAST_PORT, decode_selector
+from auditor.cluster.fields import FieldError, Raw
+from auditor.cluster.resources import ForeignPolicy
+from auditor.model.cluster import (
+    Autoscaler,
+    Namespace,
+    Node,
+    Owner,
+    PolicyObject,
+    Service,
+    ServiceAccount,
+    ServicePort,
+    Workload,
+)
+from auditor.model.flow import Protocol
+from auditor.model.labels import equals
+
+TELLING_ANNOTATIONS = frozenset({"net.beta.kubernetes.io/network-policy"})
+"""What once meant something for policies."""
+
+
+def decode_namespace(raw: Raw) -> Namespace:
+    """A `corev1.Namespace`."""
+    metadata = fields.mapping(raw, "metadata")
+    name = fields.text(metadata, "name")
+    labels = fields.strings(metadata, "labels")
+    # The API server sets this label on every namespace; manifests in files lack it.
+    labels.setdefault("kubernetes.io/metadata.name", name)
+    return Namespace(
+        name=name,
+        labels=labels,
+        terminating=metadata.get("deletionTimestamp") is not None,
+        version=fields.text(metadata, "resourceVersion"),
+        annotations={key: text for key, text in _annotations(metadata).items() if key in TELLING_ANNOTATIONS},
+    )
+
+
+def _annotations(metadata: Raw) -> dict[str, str]:
+    found = metadata.get("annotations")
+    # Whatever else is wrong with annotations, policies do not look at them.
+    known = found.items() if isinstance(found, Mapping) else ()
+    return {key: text for key, text in known if isinstance(key, str) and isinstance(text, str)}
+
+
+def decode_service(raw: Raw) -> Service:
+    """A `corev1.Service`."""
+    metadata, spec = fields.mapping(raw, "metadata"), fields.mapping(raw, "spec")
+    selector = fields.strings(spec, "selector")
+    listed = fields.words(spec, "clusterIPs") or (fields.text(spec, "clusterIP"),)
+    return Service(
+        namespace=fields.text(metadata, "namespace", "default"),
+        name=fields.text(metadata, "name"),
+        selector=equals(selector) if selector else None,
+        publishes_not_ready=fields.flag(spec, "publishNotReadyAddresses"),
+        ports=tuple(_service_ports(spec)),
+        addresses=tuple(found for text in listed if (found := fields.address(text)) is not None),
+        type=fields.text(spec, "type", "ClusterIP"),
+        headless="None" in listed,
+    )
+
+
+def _service_ports(spec: Raw) -> Iterable[ServicePort]:
+    for port in fields.objects(spec, "ports"):
+        number, protocol = fields.number(port, "port"), fields.text(port, "protocol", "TCP")
+        if number is not None and 1 <= number <= LAST_PORT and protocol in Protocol.__members__:
+            yield ServicePort(number, _target(port, number), Protocol(protocol), fields.text(port, "name"))
+
+
+def _target(port: Raw, number: int) -> int | str:
+    target = port.get("targetPort")
+    if isinstance(target, bool) or not isinstance(target, int | str | None):
+        raise FieldError(f"targetPort: expected a number or a name, found {type(target).__name__}")
+    return target or number
+
+
+def decode_node(raw: Raw) -> Node:
+    """A `corev1.Node`; virtual and Windows nodes cannot host probes."""
+    metadata, spec, status = (fields.mapping(raw, key) for key in ("metadata", "spec", "status"))
+    labels = fields.strings(metadata, "labels")
+    ready = any(
+        item.get("type") == "Ready" and item.get("status") == "True" for item in fields.objects(status, "conditions")
+    )
+    virtual = labels.get("type") == "virtual-kubelet"
+    return Node(
+        name=fields.text(metadata, "name"),
+        labels=labels,
+        ready=ready,
+        hosts_probes=labels.get("kubernetes.io/os", "linux") == "linux" and not virtual,
+        provider_id=fields.text(spec, "providerID"),
+        addresses=tuple(dict.fromkeys(_node_addresses(status))),
+    )
+
+
+def _node_addresses(status: Raw) -> Iterable[str]:
+    for item in fields.objects(status, "addresses"):
+        # Host names stand in the same list.
+        found = fields.address(fields.text(item, "address"))
+        if found is not None:
+            yield found
+
+
+def decode_workload(raw: Raw, kind: str) -> Workload:
+    """A controller of `apps/v1`, or a `corev1.ReplicationController`, whose selector is a plain map."""
+    metadata, spec = fields.mapping(raw, "metadata"), fields.mapping(raw, "spec")
+    if kind == "ReplicationController":
+        selector = equals(fields.strings(spec, "selector"))
+    else:
+        selector = decode_selector(fields.mapping(spec, "selector"))
+    return Workload(kind, fields.text(metadata, "namespace", "default"), fields.text(metadata, "name"), selector)
+
+
+def decode_autoscaler(raw: Raw) -> Autoscaler:
+    """An `autoscalingv2.HorizontalPodAutoscaler`."""
+    metadata = fields.mapping(raw, "metadata")
+    target = fields.mapping(fields.mapping(raw, "spec"), "scaleTargetRef")
+    return Autoscaler(
+        namespace=fields.text(metadata, "namespace", "default"),
+        name=fields.text(metadata, "name"),
+        target=Owner(fields.text(target, "kind"), fields.text(target, "name")),
+    )
+
+
+def decode_account(raw: Raw) -> ServiceAccount:
+    """A `corev1.ServiceAccount`."""
+    metadata = fields.mapping(raw, "metadata")
+    return ServiceAccount(
+        namespace=fields.text(metadata, "namespace", "default"),
+        name=fields.text(metadata, "name"),
+        labels=fields.strings(metadata, "labels"),
+    )
+
+
+def decode_settings(raw: Raw) -> tuple[str, dict[str, str]]:
+    """A `corev1.ConfigMap`: `namespace/name` and its data."""
+    metadata = fields.mapping(raw, "metadata")
+    name = f"{fields.text(metadata, 'namespace', 'default')}/{fields.text(metadata, 'name')}"
+    return name, fields.strings(raw, "data")
+
+
+def decode_policy_object(raw: Raw, resource: str, kind: ForeignPolicy) -> PolicyObject:
+    """An object of a policy API other than NetworkPolicy v1, named and otherwise unread."""
+    metadata = fields.mapping(raw, "metadata")
+    return PolicyObject(
+        resource=resource,
+        kind=kind.kind,
+        namespace=fields.text(metadata, "namespace", "default") if kind.namespaced else "",
+        name=fields.text(metadata, "name"),
+        raw=raw,
+        version=fields.text(raw, "apiVersion") or f"{kind.group}/{kind.versions[0]}",
+    )

@@ -1,0 +1,101 @@
+"""`netaudit run`: audit a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shlex
+import string
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+
+from rich.console import Console
+
+from auditor import __version__
+from auditor.assemble import assemble
+from auditor.audit import forecast, run_audit
+from auditor.cluster.api import KubeApi
+from auditor.cluster.live import LiveCluster
+from auditor.commands.live import with_api
+from auditor.commands.writing import check_files, write
+from auditor.flags import options_from, outputs_from
+from auditor.model.options import Options
+from auditor.model.report import AuditReport, Run
+from auditor.progress import Reporter
+from probes.backends.kubernetes import KubernetesBackend
+from probes.placement import AgentSpec, Marks
+from reports import FORMATS
+from reports.forecast import render as render_forecast
+from reports.plain import plain
+
+ALPHABET = string.ascii_lowercase + string.digits
+
+
+async def execute(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
+    """Audit the cluster and write the reports; the exit code is the report's."""
+    options = options_from(flags)
+    outputs = outputs_from(flags, FORMATS)
+    check_files(outputs)
+
+    async def work(api: KubeApi) -> int:
+        if flags.dry_run:
+            with Reporter(console, quiet=flags.quiet) as reporter:
+                known = await forecast(LiveCluster(api), options, reporter)
+            sys.stdout.write(render_forecast(known.plan, known.matrix, options))
+            return 0
+        with Reporter(console, quiet=flags.quiet) as reporter:
+            report = await _audit(api, options, reporter, words)
+        write(report, outputs, FORMATS)
+        return report.summary.exit_code
+
+    return await with_api(flags, work)
+
+
+async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequence[str]) -> AuditReport:
+    started = datetime.now(UTC)
+    expires = started + timedelta(seconds=2 * options.budget)
+    marks = Marks(_random(6), __version__, _stamp(expires))
+    script = (files("probes.agents") / "shell.sh").read_text(encoding="utf-8")
+    backend = KubernetesBackend(
+        api=api,
+        marks=marks,
+        agent=AgentSpec(options.image, script, options.budget),
+        nonce=lambda: _random(24),
+        start_timeout=options.start_timeout,
+        clock=lambda: datetime.now(UTC),
+    )
+    try:
+        material = await run_audit(LiveCluster(api), backend, options, reporter)
+    finally:
+        # Said even when the run fails, is cancelled or is quiet: nobody else will.
+        for text in backend.leftovers:
+            sys.stderr.write(f"not removed: {plain(text)}\n")
+        if backend.leftovers:
+            sys.stderr.write("  try: netaudit cleanup\n")
+    finished = datetime.now(UTC)
+    run = Run(
+        id=marks.run,
+        version=__version__,
+        started=_stamp(started),
+        finished=_stamp(finished),
+        mode="clone",
+        image=options.image,
+        agent="shell",
+        settle_seconds=options.settle,
+        tries=options.tries,
+        connect_timeout_seconds=options.connect_timeout,
+        rounds=material.rounds,
+        seconds=round((finished - started).total_seconds(), 1),
+        command=shlex.join(["netaudit", *words]),
+    )
+    return assemble(material, options, run, api.context)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

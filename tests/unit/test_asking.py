@@ -1,0 +1,140 @@
+"""What `netaudit explain SRC DST PORT` answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor import asking
+from auditor.errors import UsageError
+from auditor.model.flow import Family, Verdict
+from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, selector
+from tests.unit.explaining import asked, leading, model_of, service
+
+WEB = [
+    pod(f"shop/web-{it}", owner="StatefulSet/web", app="web", at=[f"10.0.0.{it}", f"fd00::{it}"]) for it in range(1, 4)
+]
+DB = pod("shop/db", owner="Deployment/db", app="db", at=["10.0.1.1"], ports=[port(5432, "sql"), port(53, "dns", "UDP")])
+LET_WEB = policy("shop/p", selector(app="db"), ingress=[allow(pods(app="web"))])
+
+
+def groups(
+    *objects: Raw, source: str = "web", destination: str = "db", number: int | str = 80, **more: bool
+) -> list[tuple[Verdict, int]]:
+    found = asked(model_of(*WEB, DB, *objects), source, destination, number, **more)
+    return [(item.verdict, item.flows) for item in found.groups]
+
+
+def test_flows_that_are_decided_alike_are_one_group() -> None:
+    found = asked(model_of(*WEB, DB, LET_WEB), "web", "db", 80)
+
+    (group,) = found.groups
+    assert (Verdict.ALLOWED, 3, 3, 1) == (group.verdict, group.flows, group.sources, group.destinations)
+    assert ("shop/web", "shop/db", "80/TCP") == (found.source, found.destination, found.port)
+
+
+def test_flows_that_are_decided_otherwise_are_another() -> None:
+    other = pod("shop/web-4", owner="StatefulSet/web", at=["10.0.0.4"])
+
+    assert [(Verdict.ALLOWED, 3), (Verdict.DENIED, 1)] == groups(LET_WEB, other)
+
+
+def test_both_families_are_asked_where_both_ends_have_them() -> None:
+    assert [(Verdict.ALLOWED, 12)] == groups(destination="web")
+
+
+def test_family_of_an_address_is_the_only_one() -> None:
+    (group,) = asked(model_of(*WEB), "shop/web-1", "fd00::2", 80).groups
+
+    assert (1, Family.IPV6) == (group.flows, group.example.traffic.family)
+
+
+def test_pod_alone_may_be_asked_about_itself() -> None:
+    assert [(Verdict.ALLOWED, 1)] == groups(deny_all("shop/p"), source="db", destination="db")
+
+
+def test_among_many_nobody_is_asked_about_itself() -> None:
+    assert [(Verdict.DENIED, 4)] == groups(deny_all("shop/p", app="web"), source="shop/web-1", destination="web")
+
+
+def test_name_of_a_port_is_looked_up_for_the_protocol() -> None:
+    assert [(Verdict.ALLOWED, 3)] == groups(number="sql")
+    assert [(Verdict.ALLOWED, 3)] == groups(number="dns", udp=True)
+    with pytest.raises(UsageError) as caught:
+        groups(number="dns")
+    assert "no pod there has that port, or the ends share no address family" == caught.value.why
+
+
+SVC = service("shop/db", leading(80, "sql", name="front"), at=["10.96.0.1"], selects={"app": "db"})
+
+
+@pytest.mark.parametrize(
+    ("destination", "number", "by_service"),
+    [
+        ("svc/db", 80, False),
+        ("svc/db", "front", False),
+        ("10.96.0.1", 80, False),
+        ("shop/pod/db", 80, True),
+        ("ns/shop", "front", True),
+    ],
+)
+def test_service_leads_to_the_port_of_its_pods(destination: str, number: int | str, by_service: bool) -> None:
+    found = asked(model_of(*WEB, DB, SVC, LET_WEB), "web", destination, number, by_service=by_service)
+
+    (group,) = found.groups
+    assert (Verdict.ALLOWED, 3, 5432) == (group.verdict, group.flows, group.example.traffic.port)
+    assert (f"Service shop/db leads {number} to port 5432 of shop/db",) == group.example.notes
+
+
+def test_headless_service_says_that_no_port_is_translated() -> None:
+    headless = service("shop/h", leading(80, 5432), at=["None"], selects={"app": "db"})
+
+    (group,) = asked(model_of(*WEB, DB, headless), "web", "svc/h", 7).groups
+
+    assert 7 == group.example.traffic.port
+    assert (
+        "Service shop/h is headless: its name stands for shop/db, and no port is translated",
+    ) == group.example.notes
+
+
+def test_pod_behind_its_own_service_is_explained_by_its_policies() -> None:
+    (group,) = asked(model_of(DB, SVC, deny_all("shop/p")), "db", "svc/db", 80).groups
+
+    assert Verdict.UNDEFINED is group.verdict is group.example.decision.verdict
+    assert all(steps.tiers for steps in group.example.directions)
+    assert [Verdict.UNDEFINED] * 2 == [steps.verdict for steps in group.example.directions]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "number", "why"),
+    [
+        ("svc/db", "web", 80, "a Service opens no connections: ask for the pods behind it"),
+        ("web", "svc/db", 81, "Service shop/db offers 80/TCP, and not 81/TCP"),
+        ("web", "svc/none", 80, "Service shop/none has no selector, and its endpoints were not read"),
+        ("web", "svc/empty", 80, "no pod is behind port 80/TCP of Service shop/empty"),
+        ("web", "ops/done", 80, "pod ops/done has finished, and has given its address back"),
+        ("fd00::9", "db", 80, "no pod there has that port, or the ends share no address family"),
+    ],
+)
+def test_question_without_a_flow_says_why(source: str, destination: str, number: int, why: str) -> None:
+    empty = service("shop/empty", leading(80), selects={"app": "nobody"})
+    model = model_of(*WEB, DB, SVC, service("shop/none", leading(80)), empty, pod("ops/done", phase="Failed"))
+
+    with pytest.raises(UsageError) as caught:
+        asked(model, source, destination, number)
+
+    assert why == caught.value.why
+
+
+def test_service_that_nobody_has_is_said() -> None:
+    with pytest.raises(UsageError) as caught:
+        asked(model_of(*WEB, DB, SVC), "web", "shop/pod/db", 81, by_service=True)
+
+    assert "no Service that selects shop/db has port 81/TCP" == caught.value.why
+
+
+def test_only_so_many_flows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_PAIRS", 5)
+
+    found = asked(model_of(*WEB), "web", "web", 80)
+
+    assert (5, ("only the first 5 flows were looked at",)) == (found.groups[0].flows, found.notes)
