@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fresh import FRESH
+
 HERE = Path(__file__).parent
 
 FOLDER_MARKERS = ("properties", "sandbox", "cluster", "browser")
@@ -18,10 +20,11 @@ LONG_FACTOR = 10
 """How much longer everything may take under `make test-long`, and under the marker that keeps a test for it."""
 
 # Deadlines measure the machine, not the code, and a shared machine is slow at times.
-_UNTIMED = (HealthCheck.too_slow,)
-settings.register_profile("quick", max_examples=25, deadline=None, suppress_health_check=_UNTIMED)
-settings.register_profile("ci", max_examples=25, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
-settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=_UNTIMED, print_blob=True)
+settings.register_profile("base", deadline=None, suppress_health_check=(HealthCheck.too_slow,), backend=FRESH)
+_BASE = settings.get_profile("base")
+settings.register_profile("quick", _BASE, max_examples=25)
+settings.register_profile("ci", _BASE, max_examples=25, print_blob=True)
+settings.register_profile("long", _BASE, max_examples=1_000, print_blob=True)
 settings.load_profile("quick")  # the Makefile asks for the others with --hypothesis-profile
 
 

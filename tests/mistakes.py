@@ -251,8 +251,8 @@ def by_words(objects: Sequence[Raw], tier: str) -> list[list[Raw]]:
     return [sorted(found, key=lambda item: str(item["spec"].get("priority", "")))]
 
 
-def pass_is_no_match(policies: Sequence[Raw], asked: Asked) -> list[tuple[str, str]]:
-    return [(NO if action == "Pass" else answer, action) for answer, action in MATCHES(policies, asked)]
+def pass_is_no_match(policy: Raw, asked: Asked) -> list[tuple[str, str]]:
+    return [(NO if action == "Pass" else answer, action) for answer, action in MATCHES(policy, asked)]
 
 
 def ordered_isolates(asked: Asked) -> verdicts.Prospect:
@@ -262,7 +262,7 @@ def ordered_isolates(asked: Asked) -> verdicts.Prospect:
 
 def any_subject(asked: Asked) -> bool:
     return any(
-        ordered.subject_fits(item["spec"]["subject"], asked) == YES
+        ordered.subject_fits(item, asked) == YES
         for item in asked.objects
         if item["kind"] in ordered.KINDS and item["spec"].get(asked.way.lower())
     )

@@ -60,11 +60,17 @@ class Finder:
         """A pod; on the host's network both readings that the API permits, as its node and as a pod."""
         accounts, node = self._accounts, self._nodes.get(pod.node)
         account = None if accounts is None else accounts.get((pod.namespace, pod.service_account), {})
-        as_pod = End(EndKind.POD, numbers(pod.addresses), pod, namespace, account, node, pod.node)
         if not pod.host_network:
-            return (as_pod,)
-        theirs = (*pod.addresses, *(node.addresses if node else ()))
-        return End(EndKind.NODE, numbers(theirs), pod, namespace, node=node, node_name=pod.node), as_pod
+            return (End(EndKind.POD, numbers(pod.addresses), pod, namespace, account, node, pod.node),)
+        # It is reached at its own address only, though its node have others.
+        theirs = numbers(pod.addresses) or _first_of_each(node)
+        as_pod = End(EndKind.POD, theirs, pod, namespace, account, node, pod.node)
+        return End(EndKind.NODE, theirs, pod, namespace, node=node, node_name=pod.node), as_pod
+
+
+def _first_of_each(node: Node | None) -> dict[Family, tuple[int, ...]]:
+    """The addresses that the kubelet will give to a pod on the node's network: one of each family."""
+    return {family: found[:1] for family, found in numbers(node.addresses if node else ()).items()}
 
 
 def numbers(texts: tuple[str, ...]) -> dict[Family, tuple[int, ...]]:

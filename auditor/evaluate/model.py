@@ -218,10 +218,11 @@ class Model:
         if is_own_node(node, subject):
             if found.direction is Direction.INGRESS or self.dialect.reaches_own_node is Match.YES:
                 return _open(found, OWN_NODE)
-            if self.dialect.reaches_own_node is Match.NO:
+            # What was not read may deny or not, whatever the engine makes of a denial.
+            if self.dialect.reaches_own_node is Match.NO or found.verdict is Verdict.UNKNOWN:
                 return found
             reason = "the API leaves open whether policies apply from a pod to its own node"
-        elif subject.node_name or found.verdict is not Verdict.DENIED:
+        elif found.verdict is not Verdict.DENIED or (subject.node_name and node.node_name):
             return found
         else:
             reason = "which node the pod will run on is not known, and from its own it is reached"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from auditor.evaluate.end import End
 from auditor.evaluate.match import Asked, matches
-from auditor.evaluate.walk import Course
+from auditor.evaluate.walk import Course, Hit
 from auditor.model.flow import Direction, DirectionDecision, Verdict
 from auditor.model.rules import (
     Action,
@@ -65,11 +65,8 @@ def _denied(direction: Direction, course: Course) -> DirectionDecision:
 
 def _unsure_reason(course: Course, asked: Asked, wanted: Match) -> str:
     for hit in course.hits:
-        if hit.match is wanted:
-            if hit.clause.unsure and wanted is Match.UNKNOWN:
-                return f"{hit.name}: {hit.clause.unsure}"
-            for text in causes(hit.clause.peer, asked.peer, asked, wanted):
-                return f"{hit.name} {text}"
+        for text in _hit_causes(hit, asked, wanted):
+            return text
     if course.tied:
         names = ", ".join(str(ref) for ref in sorted(set(course.tied)))
         return f"{names} have equal priority and say different things; the API leaves the order to the engine"
@@ -77,6 +74,18 @@ def _unsure_reason(course: Course, asked: Asked, wanted: Match) -> str:
         if hit.match is Match.UNKNOWN:
             return f"whether {hit.section.ref} selects the pod could not be read"
     return "whether the policies of its tier select the pod could not be read"
+
+
+def _hit_causes(hit: Hit, asked: Asked, wanted: Match) -> Iterator[str]:
+    """What made a clause answer OPEN or UNKNOWN: its own form, its section's place, its peer."""
+    if hit.match is not wanted:
+        return
+    if hit.clause.unsure and wanted is Match.UNKNOWN:
+        yield f"{hit.name}: {hit.clause.unsure}"
+    if hit.section.perhaps and wanted is Match.OPEN:
+        yield f"{hit.name} {hit.section.perhaps}"
+    for text in causes(hit.clause.peer, asked.peer, asked, wanted):
+        yield f"{hit.name} {text}"
 
 
 def causes(predicate: Predicate, end: End, asked: Asked, wanted: Match) -> Iterator[str]:

@@ -10,7 +10,7 @@ from auditor.evaluate.end import Selection
 from auditor.evaluate.match import Asked
 from auditor.evaluate.model import Model
 from auditor.evaluate.reach import Classified
-from auditor.model.flow import Traffic
+from auditor.model.flow import Direction, Traffic
 from auditor.model.rules import Clause
 
 MOST_KEPT = 50_000
@@ -56,7 +56,8 @@ class Sieve:
         if matching is None:
             if len(self._matching) >= MOST_KEPT:
                 self._matching.clear()
-            inbound = asked.destination is asked.subject
+            # Not told by who the destination is: of a pod that talks to itself it is both ends.
+            inbound = any(item.section.direction is Direction.INGRESS for item in selection.applied[:1])
             matching = self._matching[key] = self._match(selection, traffic, subject if inbound else None)
         everybody, clauses = matching
         if not everybody >> peer & 1:

@@ -236,13 +236,12 @@ class _Walk:
                 continue
             found = self._bits.answer(clause.peer, self._family)
             maybe = found.maybe & stay & mask
-            if not sure or clause.unsure:
-                yes, doubt = 0, maybe
-            else:
-                yes, doubt = found.yes & maybe, found.unknown & maybe
+            yes, doubt = (0, maybe) if clause.unsure else (found.yes & maybe, found.unknown & maybe)
             acted[clause.action] |= maybe
-            unread |= doubt
+            unread |= doubt if sure else maybe
             stay &= ~yes
+        # It is the section as a whole that applies or does not.
+        stay = stay if sure and not section.perhaps else undecided
         return acted[Action.ALLOW], acted[Action.DENY], acted[Action.PASS], stay, unread
 
     def _mask(self, ports: tuple[Ports, ...]) -> int:

@@ -103,18 +103,18 @@ def _section(applied: Applied, asked: Asked, course: Course) -> tuple[set[Action
     """First match of one section: the actions that are possible, whether it may be none, whether UNKNOWN was met."""
     actions: set[Action] = set()
     section, nothing, unread = applied.section, True, False
+    doubt = Match.OPEN if section.perhaps else Match.YES if applied.sure else Match.UNKNOWN
     for clause in section.clauses:
         if not nothing and clause.action not in actions:
             break
         match = clause_matches(clause, asked)
         if match is Match.NO:
             continue
-        if not applied.sure:
-            match = both(match, Match.UNKNOWN)
         # After a certain match others with the same action change nothing, but a reader wants to know of them.
-        course.hits.append(Hit(section, clause, match))
+        course.hits.append(Hit(section, clause, both(match, doubt)))
         if nothing:
             actions.add(clause.action)
-            unread = unread or match is Match.UNKNOWN
+            unread = unread or match is Match.UNKNOWN or not applied.sure
             nothing = match is not Match.YES
-    return actions, nothing, unread
+    # It is the section as a whole that applies or does not, so the first certain match ends it either way.
+    return actions, nothing or doubt is not Match.YES, unread

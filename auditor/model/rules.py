@@ -248,6 +248,8 @@ class Section:
     clauses: tuple[Clause, ...] = ()
     isolates: bool = True
     """Whether selecting a pod brings the tier's `end` about."""
+    perhaps: str = ""
+    """Why the engine may pass the section over as a whole; empty where it may not."""
 
 
 @dataclass(frozen=True, slots=True)

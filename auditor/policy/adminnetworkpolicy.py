@@ -72,8 +72,7 @@ def _baseline(policy: PolicyObject, *, rivals: bool) -> Translation:
 
 def _perhaps_first(section: Section) -> Section:
     reason = "may come before or after the ClusterNetworkPolicies of its tier, which the API leaves open"
-    clauses = tuple(replace(item, peer=Unsure(Match.OPEN, reason, item.peer)) for item in section.clauses)
-    return replace(section, rank=(FIRST, ""), clauses=clauses)
+    return replace(section, rank=(FIRST, ""), perhaps=reason)
 
 
 def _port(raw: Raw) -> PortTerm:

@@ -17,7 +17,8 @@ def tree(pytester: pytest.Pytester) -> pytest.Pytester:
     """A checkout of nothing but our pytest configuration."""
     (pytester.path / "pyproject.toml").write_text(PYPROJECT.read_text())
     (pytester.path / "tests").mkdir()
-    (pytester.path / "tests/conftest.py").write_text(CONFTEST.read_text())
+    for name in ("conftest.py", "fresh.py"):
+        (pytester.path / "tests" / name).write_text(CONFTEST.with_name(name).read_text())
     return pytester
 
 

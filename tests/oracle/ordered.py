@@ -38,19 +38,14 @@ def tier_of(item: Raw) -> str:
     return {"AdminNetworkPolicy": "Admin", "BaselineAdminNetworkPolicy": "Baseline"}.get(item["kind"], "")
 
 
-def matches(policies: Sequence[Raw], asked: Asked) -> list[Match]:
-    """What each rule of these policies says of the flow, in their order."""
-    return [
-        (all_of((subject_fits(policy["spec"]["subject"], asked), answer)), action)
-        for policy in policies
-        for rule in policy["spec"].get(asked.way.lower()) or []
-        for answer, action in [match(rule, asked)]
-    ]
+def matches(policy: Raw, asked: Asked) -> list[Match]:
+    """What each rule of a policy says of the flow, in their order."""
+    return [match(rule, asked) for rule in policy["spec"].get(asked.way.lower()) or []]
 
 
-def subject_fits(subject: Raw, asked: Asked) -> str:
+def subject_fits(policy: Raw, asked: Asked) -> str:
     """`namespaces` or `pods`; pods on the host's network are never among them."""
-    return pods_fit(subject, asked.subject, asked)
+    return pods_fit(policy["spec"]["subject"], asked.subject, asked)
 
 
 def match(rule: Raw, asked: Asked) -> Match:

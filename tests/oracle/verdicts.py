@@ -110,11 +110,21 @@ def middle(asked: Asked) -> Prospect:
 
 def any_order(asked: Asked, tier: str, effects: dict[str, Prospect], otherwise: Prospect) -> Prospect:
     """Of policies with the same priority the engine may apply any one first."""
-    found = [
-        first_match([(answer, effects[action]) for answer, action in ordered.matches(order, asked)], otherwise)
-        for order in ordered.orders(asked.objects, tier)
-    ]
+    found = [in_order(order, asked, effects, otherwise) for order in ordered.orders(asked.objects, tier)]
     return reduce(Prospect.or_else, found)
+
+
+def in_order(policies: Sequence[Raw], asked: Asked, effects: dict[str, Prospect], otherwise: Prospect) -> Prospect:
+    """One policy after the other; where nobody read whether one selects the pod, it is there or is not."""
+    if not policies:
+        return otherwise
+    without = in_order(policies[1:], asked, effects, otherwise)
+    selects = ordered.subject_fits(policies[0], asked)
+    if selects == NO:
+        return without
+    rules = [(answer, effects[action]) for answer, action in ordered.matches(policies[0], asked)]
+    there = first_match(rules, without)
+    return there if selects == YES else there.unless(without)
 
 
 def first_match(rules: Sequence[tuple[str, Prospect]], otherwise: Prospect) -> Prospect:

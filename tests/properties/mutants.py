@@ -155,7 +155,6 @@ MUTANTS = (
     ),
     Mutant("host pods are peers of tiers", ordered.of_pods, ", Not(ON_NODES_ADDRESS)", ""),
     Mutant("the last rule that matches decides", walk._section, "section.clauses:", "reversed(section.clauses):"),
-    Mutant("tiers isolate whom they select", ordered.translate, "isolates=False", "isolates=True"),
     Mutant(
         "baseline comes before NetworkPolicies",
         walk.walk,

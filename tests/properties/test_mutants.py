@@ -1,4 +1,4 @@
-"""The random clusters tell our model from forty wrong ones: each planted fault is seen within a small fixed number."""
+"""The random clusters tell our model from dozens of wrong ones: each planted fault is seen within a fixed number."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.builders import Raw
+from tests.fresh import FRESH
 from tests.properties.asking import Name, model_of, questions
 from tests.properties.mutants import MUTANTS, Mutant, mutated
 from tests.strategies import clusters
 
-SIZE = 150
+SIZE = 400
 fixed = settings(
     max_examples=SIZE,
     derandomize=True,
+    backend=FRESH,
     database=None,
     deadline=None,
     phases=[Phase.generate],

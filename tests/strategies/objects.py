@@ -36,10 +36,10 @@ def pods(draw: st.DrawFn, number: int, *, planned: bool = False) -> Raw:
     worn = draw(labels) | draw(st.sampled_from(({}, {UNIQUE: f"pod-{number}"})))
     owner = {"kind": "StatefulSet", "name": f"set-{number % 4}", "controller": True}
     made = _homed("Pod", draw(st.sampled_from(HOMES)), f"pod-{number}", labels=worn, ownerReferences=[owner])
-    spec: Raw = {"containers": _containers(draw(st.lists(container_ports, max_size=3)))}
+    spec: Raw = {"containers": _containers(draw(st.lists(container_ports, max_size=2)))}
     spec["initContainers"] = [
         {"name": "init", "restartPolicy": draw(st.sampled_from(("Always", None))), "ports": [item]}
-        for item in draw(st.lists(container_ports, max_size=1))
+        for item in draw(st.lists(container_ports, max_size=2))
     ]
     spec["hostNetwork"] = draw(st.sampled_from((False,) * 6 + (True,)))
     spec["nodeName"] = draw(st.sampled_from((*NODES, *(("",) if planned else ()))))

@@ -17,16 +17,20 @@ from tests.strategies.parts import (
     pod_selectors,
 )
 
-PRIORITIES = (0, 7, 7, 1000)
+PRIORITIES = (0, 7, 7, 7, 7, 1000)
 V1ALPHA1, V1ALPHA2 = "policy.networking.k8s.io/v1alpha1", "policy.networking.k8s.io/v1alpha2"
 
 _both = st.fixed_dictionaries({"podSelector": pod_selectors, "namespaceSelector": namespace_selectors})
-_pods = st.one_of(namespace_selectors.map(lambda item: {"namespaces": item}), _both.map(lambda item: {"pods": item}))
+_pods = st.one_of(
+    st.just({"namespaces": {}}),
+    namespace_selectors.map(lambda item: {"namespaces": item}),
+    _both.map(lambda item: {"pods": item}),
+)
 _nodes = st.sampled_from(({}, {"matchLabels": {"pool": "a"}})).map(lambda item: {"nodes": item})
 _networks = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2, unique=True).map(lambda item: {"networks": item})
 _unheard_of = st.sampled_from(({}, {"someday": {"name": "x"}}))
 
-PEERS = {"ingress": often(_pods, _unheard_of), "egress": often(_pods, _nodes, _networks, _unheard_of)}
+PEERS = {"ingress": often(_pods, _unheard_of), "egress": often(_pods, _nodes, _networks, _networks, _unheard_of)}
 ACTIONS = {
     "AdminNetworkPolicy": ("Allow", "Deny", "Pass"),
     "BaselineAdminNetworkPolicy": ("Allow", "Deny"),

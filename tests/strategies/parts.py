@@ -110,6 +110,14 @@ def ip_blocks(draw: st.DrawFn) -> Raw:
     return {"cidr": cidr} | draw(st.sampled_from(({}, {"except": None}, {"except": []})))
 
 
+@st.composite
+def filled_holes(draw: st.DrawFn) -> list[Raw]:
+    """Two peers: a block with a hole, and one that allows what the hole leaves out."""
+    cidr = draw(st.sampled_from([block for block in BLOCKS if HOLES[block]]))
+    hole = draw(st.sampled_from(HOLES[cidr]))
+    return draw(st.permutations([{"ipBlock": {"cidr": cidr, "except": [hole]}}, {"ipBlock": {"cidr": hole}}]))
+
+
 container_ports = st.tuples(
     st.sampled_from(PORTS).map(lambda number: {"containerPort": number}),
     fields(name=st.sampled_from(PORT_NAMES), protocol=st.sampled_from(("TCP", *PROTOCOLS))),

@@ -11,6 +11,7 @@ from tests.strategies.parts import (
     PORTS,
     PROTOCOLS,
     fields,
+    filled_holes,
     ip_blocks,
     namespace_selectors,
     often,
@@ -34,7 +35,7 @@ def rule_ports(draw: st.DrawFn) -> Raw:
     item: Raw = {}
     if draw(st.booleans()):
         item["protocol"] = draw(st.sampled_from((*PROTOCOLS, None, "TCP", "TCP")))
-    shape = draw(st.sampled_from(("none", "null", "number", "number", "name", "name", "range")))
+    shape = draw(st.sampled_from(("none", "null", "number", "number", "name", "name", "name", "range")))
     if shape == "null":
         item["port"] = None
     elif shape == "name":
@@ -48,7 +49,9 @@ def rule_ports(draw: st.DrawFn) -> Raw:
 
 def rules(way: str) -> st.SearchStrategy[Raw]:
     """One rule of `from` or `to`."""
-    return fields(**{way: some(peers), "ports": often(some(rule_ports()), st.just([]), weight=2)})
+    return fields(
+        **{way: often(some(peers), filled_holes(), weight=8), "ports": often(some(rule_ports()), st.just([]), weight=2)}
+    )
 
 
 policy_specs = fields(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,11 +75,8 @@ def test_baseline_beside_its_successors_may_come_first_or_last() -> None:
     into, out = Direction.INGRESS, Direction.EGRESS
     assert [(into, True, False), (out, True, False), (into, False, True), (out, False, True)] == ways
     for perhaps, surely in zip(sections[:2], sections[2:], strict=True):
-        assert perhaps.subject == surely.subject
-        for may, does in zip(perhaps.clauses, surely.clauses, strict=True):
-            assert isinstance(may.peer, Unsure)
-            assert (Match.OPEN, does.peer) == (may.peer.answer, may.peer.where)
-            assert (does.action, does.path) == (may.action, may.path)
+        assert "may come before or after" in perhaps.perhaps
+        assert surely == replace(perhaps, rank=surely.rank, perhaps="")
 
 
 @pytest.mark.parametrize(
