@@ -35,6 +35,9 @@ examples:
   netaudit explain shop/web kube-system/coredns 53 --proto UDP
   netaudit explain --batch queries.jsonl > answers.jsonl
      a query a line: {"src": "shop/web-0", "dst": {"ip": "10.0.0.1"}, "port": 8080, "protocol": "TCP"}
+     Between pods of two families both are asked about, unless the query has "family": "IPv4" or "IPv6". Where their
+     verdicts differ, "families" has an answer for each, and "verdict" is the first that occurs of denied, unknown,
+     undefined. Whole lines are answered as they arrive, so that a program can ask and wait.
 
 exit codes: 0 answered, whatever the verdict; 2 usage; 4 part of the input was left out
 """

@@ -5,7 +5,8 @@ Pure.  A query that makes no sense gets an answer that says so, in its place; it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -19,6 +20,7 @@ from auditor.model.rules import LAST_PORT
 from auditor.services import Services, unknown
 
 Raw = Mapping[str, Any]
+Answer = dict[str, Any]
 Place = tuple[Pod | Address | Service, tuple[Family, ...]]
 """An end, and the families in which it can be reached: one where it was named by its address."""
 KNOWN = frozenset({"id", "src", "dst", "port", "protocol", "family"})
@@ -28,6 +30,9 @@ MANY = 5_000
 """Questions after which it pays to group all pods first."""
 MOST_KEPT = 50_000
 """Addresses and deciders that are remembered; a batch may be endless."""
+WORST_FIRST = tuple(verdict.value for verdict in (Verdict.DENIED, Verdict.UNKNOWN, Verdict.UNDEFINED, Verdict.ALLOWED))
+"""Which verdict stands for both families where theirs differ: allowed is only what is so in each."""
+_NUMBER = re.compile("[1-9][0-9]{0,4}")
 
 
 class QueryError(ValueError):
@@ -49,28 +54,36 @@ class Oracle:
     def _services(self) -> Services:
         return Services(self._model)
 
-    def answer(self, query: object) -> dict[str, Any]:
-        """Answer `{"src": "ns/pod" or {"ip": ...}, "dst": ..., "port": ..., "protocol": ...}`.
+    def answer(self, query: object) -> Answer:
+        """Answer `{"src": "ns/pod" or {"ip": ...}, "dst": ..., "port": ..., "protocol": ..., "family": ...}`.
 
         The answer has `verdict`, `ingress`, `egress`, `by` and `reason`; `error` where the query could not be asked.
-        `family` is needed only where both ends have two; an `id` comes back as it was.
+        Without a `family` all that both ends have are asked about: where their verdicts differ, the answer is the one
+        that is least like allowed (`WORST_FIRST`), and `families` has that of each.  An `id` comes back as it was.
         """
         self._answered += 1
         if self._answered == MANY:
             quicken(self._model)
         mark = {"id": query["id"]} if isinstance(query, Mapping) and "id" in query else {}
         try:
-            source, destination, traffic = self._read(query)
-            decision = self._decide(source, destination, traffic)
+            source, destination, asked = self._read(query)
+            found = [self._decide(source, destination, traffic) for traffic in asked]
         except QueryError as error:
             return mark | self.refuse(str(error))
-        return mark | self._shown(decision)
+        if len(found) > 1 and len({decision.verdict for decision in found}) > 1:
+            return mark | self._differing(asked, found)
+        return mark | self._shown(found[0])
 
-    def refuse(self, why: str) -> dict[str, Any]:
+    def refuse(self, why: str) -> Answer:
         """The answer to a query that cannot be asked."""
         return self._shown(unknown(why)) | {"error": why}
 
-    def _shown(self, decision: Decision) -> dict[str, Any]:
+    def _differing(self, asked: Sequence[Traffic], found: Sequence[Decision]) -> Answer:
+        """The answer of the family that fares worst, with those of all."""
+        each = {traffic.family.value: self._shown(decision) for traffic, decision in zip(asked, found, strict=True)}
+        return min(each.values(), key=lambda item: WORST_FIRST.index(item["verdict"])) | {"families": each}
+
+    def _shown(self, decision: Decision) -> Answer:
         egress, ingress = decision.egress.verdict, decision.ingress.verdict
         verdict = decision.verdict
         by: list[str] = []
@@ -113,15 +126,25 @@ class Oracle:
             return self._services.decide(one, other, traffic)
         return self._model.decide(one, other, traffic.family, traffic.port, traffic.protocol)
 
-    def _read(self, query: object) -> tuple[Place, Place, Traffic]:
+    def _read(self, query: object) -> tuple[Place, Place, list[Traffic]]:
         if not isinstance(query, Mapping):
             raise QueryError("a query is an object with src, dst and port")
         if not KNOWN.issuperset(query):
             strange = min(str(key) for key in query.keys() - KNOWN)
             raise QueryError(f"{strange[:LONGEST]}: not a field of a query")
         source, destination = self._end(query, "src"), self._end(query, "dst")
-        family = _family(query, source, destination)
-        return source, destination, Traffic(family, _protocol(query), _port(query))
+        families, protocol, port = self._families(query, source, destination), _protocol(query), _port(query)
+        return source, destination, [Traffic(family, protocol, port) for family in families]
+
+    def _families(self, query: Raw, source: Place, destination: Place) -> Sequence[Family]:
+        """The family that is asked for, else all in which the flow can be."""
+        shared = _shared(query, source, destination)
+        end = destination[0]
+        if len(shared) == 1 or not isinstance(end, Service):
+            return shared
+        # In a family that none of its pods has, a Service leads nowhere: that is no answer where there is another.
+        behind = {family for pod in self._services.pods(end) for family in pod.families}
+        return [family for family in shared if family in behind] or shared
 
     def _end(self, query: Raw, key: str) -> Place:
         value = query.get(key)
@@ -174,32 +197,35 @@ def _plain(text: str, key: str) -> Address:
     return Address(str(address))
 
 
-def _family(query: Raw, source: Place, destination: Place) -> Family:
+def _shared(query: Raw, source: Place, destination: Place) -> Sequence[Family]:
     wanted = query.get("family")
     here, there = source[1], destination[1]
     if wanted is None:
         if here == there:
-            return here[0]
+            return here
         shared = [family for family in here if family in there]
         if not shared:
             raise QueryError("src and dst share no address family")
-        return shared[0]
-    family = _FAMILIES.get(wanted) if isinstance(wanted, str) else None
+        return shared
+    family = _FAMILIES.get(wanted.lower()) if isinstance(wanted, str) else None
     if family is None:
         raise QueryError(f"family: IPv4 or IPv6, not {_repeated(wanted)}")
     for key, families in (("src", here), ("dst", there)):
         if family not in families:
             raise QueryError(f"{key}: has no {family.value} address")
-    return family
+    return (family,)
 
 
-_FAMILIES = {family.value: family for family in Family}
-_PROTOCOLS = {None: Protocol.TCP} | {protocol.value: protocol for protocol in Protocol}
+_FAMILIES = {family.value.lower(): family for family in Family}
+_PROTOCOLS = {protocol.value.lower(): protocol for protocol in Protocol}
 
 
 def _protocol(query: Raw) -> Protocol:
     value = query.get("protocol")
-    found = _PROTOCOLS.get(value) if value is None or isinstance(value, str) else None
+    if value is None:
+        return Protocol.TCP
+    # A query is no manifest: people and programs write tcp.
+    found = _PROTOCOLS.get(value.lower()) if isinstance(value, str) else None
     if found is None:
         raise QueryError(f"protocol: TCP, UDP or SCTP, not {_repeated(value)}")
     return found
@@ -207,9 +233,10 @@ def _protocol(query: Raw) -> Protocol:
 
 def _port(query: Raw) -> int:
     value = query.get("port")
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LAST_PORT:
+    number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= LAST_PORT:
         raise QueryError(f"port: a number from 1 to {LAST_PORT}, not {_repeated(value)}")
-    return value
+    return number
 
 
 def _repeated(value: object) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 import msgspec
 from rich.console import Console
@@ -24,26 +27,26 @@ from auditor.targets import Targets, port_of
 from reports.explanation import EXPLANATIONS
 
 INCOMPLETE = 4
-AT_ONCE = 1_000
-"""Answers that are written together."""
+AT_ONCE = 1 << 16
+"""Bytes of queries that are read at once, at most: what a pipe holds."""
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 async def execute(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
     """Explain one flow, or answer a batch of queries; 4 where part of the input was left out."""
     del words, console
-    with uncollected():
-        return await _explain(flags)
+    with uncollected(), _queries(flags) as queries:
+        return await _explain(flags, queries)
 
 
-async def _explain(flags: argparse.Namespace) -> int:
-    lines = _lines(flags)
+async def _explain(flags: argparse.Namespace, queries: BufferedReader | None) -> int:
     outputs = outputs_from(flags, EXPLANATIONS)
     check_files(outputs)
     found = await read_input(flags)
     say_problems(found.problems, quiet=flags.quiet)
     model = model_of(flags, found.snapshot)
-    if lines is not None:
-        _answer(model, lines)
+    if queries is not None:
+        _answer(model, queries)
         return _code(found)
     services = Services(model)
     targets = Targets(model, services, flags.namespace)
@@ -63,11 +66,11 @@ def _code(found: Input) -> int:
     return INCOMPLETE if found.incomplete else 0
 
 
-def _lines(flags: argparse.Namespace) -> Iterable[bytes] | None:
-    """The lines of a batch; None where one flow was asked for.  Raises UsageError for neither and for both."""
+def _queries(flags: argparse.Namespace) -> AbstractContextManager[BufferedReader | None]:
+    """The queries of a batch; None where one flow was asked for.  Raises UsageError for neither and for both."""
     given = [word for word in (flags.src, flags.dst, flags.port) if word is not None]
     if flags.batch is None and len(given) == 3:  # noqa: PLR2004  # SRC DST PORT
-        return None
+        return nullcontext()
     if flags.batch is None or given:
         raise UsageError(
             "explain takes SRC, DST and PORT, or --batch and a file",
@@ -81,34 +84,40 @@ def _lines(flags: argparse.Namespace) -> Iterable[bytes] | None:
                 why="-f - and --batch - were given",
                 attempt="a file for one of them",
             )
-        return sys.stdin.buffer
+        return nullcontext(cast("BufferedReader", sys.stdin.buffer))
     try:
-        return Path(flags.batch).read_bytes().splitlines()
+        return Path(flags.batch).open("rb")
     except OSError as error:
         raise UsageError(f"cannot read {flags.batch}", why=str(error), attempt="--batch with a file, or -") from error
 
 
-def _answer(model: Model, lines: Iterable[bytes]) -> None:
-    """Answer line by line, in the same order; a line that is no JSON gets an answer that says so."""
-    oracle = Oracle(model)
-    encoder, out = msgspec.json.Encoder(), sys.stdout.buffer
-    pending: list[bytes] = []
-    for query in _queries(lines):
-        answer = oracle.answer(query) if not isinstance(query, Exception) else oracle.refuse(f"not JSON: {query}")
-        pending.append(encoder.encode(answer))
-        if len(pending) == AT_ONCE:
-            out.write(b"\n".join(pending) + b"\n")
-            pending.clear()
-    if pending:
-        out.write(b"\n".join(pending) + b"\n")
-    out.flush()
+def _answer(model: Model, queries: BufferedReader) -> None:
+    """Answer line by line, in the same order, all that has arrived before more is waited for."""
+    oracle, encoder, out = Oracle(model), msgspec.json.Encoder(), sys.stdout.buffer
+    for lines in _arriving(queries):
+        out.write(b"".join(_answered(oracle, encoder, line) + b"\n" for line in lines))
+        # Whoever asks may wait for this answer before the next question.
+        out.flush()
 
 
-def _queries(lines: Iterable[bytes]) -> Iterator[object]:
-    decoder = msgspec.json.Decoder()
-    for line in lines:
-        try:
-            yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # A line without a query gets its answer too: whoever pairs lines with answers must not be led astray.
-            yield error
+def _arriving(queries: BufferedReader) -> Iterator[list[bytes]]:
+    """Lines as they come, those together that came together; the last one may have no end."""
+    begun: list[bytes] = []
+    while chunk := queries.read1(AT_ONCE):
+        *ended, rest = chunk.split(b"\n")
+        if ended:
+            ended[0] = b"".join([*begun, ended[0]])
+            begun.clear()
+            yield ended
+        if rest:
+            begun.append(rest)
+    if begun:
+        yield [b"".join(begun)]
+
+
+def _answered(oracle: Oracle, encoder: msgspec.json.Encoder, line: bytes) -> bytes:
+    """The answer to a line; one without a query gets its answer too, lest lines and answers be paired wrongly."""
+    try:
+        return encoder.encode(oracle.answer(msgspec.json.decode(line)))
+    except NOT_JSON as error:
+        return encoder.encode(oracle.refuse(f"not JSON: {error}"))

@@ -95,15 +95,18 @@ def test_what_cannot_be_asked_is_said(asked: object, error: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "error"),
     [
-        *(("port", value, PORTS) for value in ("80", "080", "８０", 0, -1, 65536, True, 80.0, None, [80])),
+        *(
+            ("port", value, PORTS)
+            for value in ("http", "080", "65537", "8_0", " 80", "-80", "", "８０", 0, -1, 65536, True, 80.0, None, [80])
+        ),
         pytest.param("port", 10**5000, PORTS, id="too large to be written out"),
-        ("protocol", "tcp", "protocol: TCP, UDP or SCTP, not tcp"),
+        ("protocol", "ſctp", "protocol: TCP, UDP or SCTP, not ſctp"),
         ("protocol", "ICMP", "protocol: TCP, UDP or SCTP, not ICMP"),
         ("protocol", "", 'protocol: TCP, UDP or SCTP, not ""'),
         ("protocol", False, "protocol: TCP, UDP or SCTP, not false"),
         ("protocol", [], "protocol: TCP, UDP or SCTP, not something else"),
         ("protocol", ["TCP"], "protocol: TCP, UDP or SCTP, not something else"),
-        ("family", "ipv4", "family: IPv4 or IPv6, not ipv4"),
+        ("family", "ip4", "family: IPv4 or IPv6, not ip4"),
         ("family", {}, "family: IPv4 or IPv6, not something else"),
         ("family", 4, "family: IPv4 or IPv6, not 4"),
         ("family", "IPv6", "src: has no IPv6 address"),
@@ -123,6 +126,13 @@ def test_first_and_last_port_can_be_asked(number: int) -> None:
 def test_left_out_protocol_is_tcp() -> None:
     for protocol, verdict in ((None, "allowed"), ("TCP", "allowed"), ("UDP", "denied")):
         assert verdict == answered(shop(), "shop/web", "shop/db", 5432, protocol=protocol)["verdict"]
+
+
+def test_query_may_be_written_as_people_write() -> None:
+    plain = answered(shop(), "shop/web", "shop/db", 5432, protocol="TCP", family="IPv4")
+
+    assert plain == answered(shop(), "shop/web", "shop/db", "5432", protocol="tcp", family="ipv4")
+    assert "denied" == answered(shop(), "shop/web", "shop/db", "5432", protocol="Udp")["verdict"]
 
 
 def test_pods_that_cannot_be_an_end_are_said_to_be() -> None:
@@ -163,6 +173,62 @@ BOTH = (
 )
 def test_family_is_that_of_the_address_that_was_given(destination: object, more: Any, verdict: str) -> None:
     assert verdict == answered(model_of(*BOTH), "shop/client", destination, **more)["verdict"]
+
+
+def let_in_from(*blocks: str) -> Model:
+    """Two families, where the destination is let in from these blocks only."""
+    return model_of(
+        pod("shop/client", at=["10.0.0.7", "fd00::7"]),
+        pod("shop/both", app="both", at=["10.0.0.8", "fd00::8"]),
+        policy("shop/p", selector(app="both"), ingress=[allow(block(text)) for text in blocks]),
+        service("shop/both", leading(80), at=["10.96.0.8", "fd00:96::8"], selects={"app": "both"}),
+        dialect=Dialect(block_holds_pods=Match.YES),
+    )
+
+
+@pytest.mark.parametrize("destination", ["shop/both", "shop/svc/both"])
+@pytest.mark.parametrize(
+    ("block", "four", "six"), [("fd00::/16", "denied", "allowed"), ("10.0.0.0/8", "allowed", "denied")]
+)
+def test_families_that_differ_are_both_told(destination: str, block: str, four: str, six: str) -> None:
+    model = let_in_from(block)
+
+    found = answered(model, "shop/client", destination, id=7)
+
+    each = {family: answered(model, "shop/client", destination, family=family) for family in ("IPv4", "IPv6")}
+    assert (four, six) == (each["IPv4"]["verdict"], each["IPv6"]["verdict"])
+    worst = next(item for item in each.values() if item["verdict"] == "denied")
+    assert worst | {"id": 7, "families": each} == found
+
+
+def test_families_that_agree_are_one_answer() -> None:
+    for model in (let_in_from(), let_in_from("10.0.0.0/8", "fd00::/16")):
+        found = answered(model, "shop/client", "shop/both")
+        assert found == answered(model, "shop/client", "shop/both", family="IPv4")
+
+
+def test_worst_of_the_families_stands_for_both() -> None:
+    """What is denied for sure in one family comes before what is open in the other."""
+    found = answered(model_of(*BOTH), "shop/client", "shop/both")
+
+    assert ("denied", True) == _verdict(found)
+    assert ["denied", "undefined"] == [item["verdict"] for item in found["families"].values()]
+    assert ["denied", "unknown", "undefined", "allowed"] == list(query.WORST_FIRST)
+
+
+def test_family_in_which_a_service_leads_nowhere_is_no_answer() -> None:
+    model = model_of(
+        pod("shop/client", at=["10.0.0.7", "fd00::7"]),
+        pod("shop/one", app="one", at=["10.0.0.8"]),
+        service("shop/one", leading(80), at=["10.96.0.8", "fd00:96::8"], selects={"app": "one"}),
+    )
+
+    assert ("allowed", False) == _verdict(answered(model, "shop/client", "shop/svc/one"))
+    assert ("unknown", False) == _verdict(answered(model, "shop/client", "shop/svc/one", family="IPv6"))
+
+
+def _verdict(found: dict[str, Any]) -> tuple[str, bool]:
+    return found["verdict"], "families" in found
 
 
 def test_family_that_an_address_does_not_have_cannot_be_asked() -> None:

@@ -201,6 +201,71 @@ def test_batch_answers_line_by_line(monkeypatch: pytest.MonkeyPatch, capsys: Cap
     assert "staging/nobody" in found[3]["error"]
 
 
+class Asking(io.RawIOBase):
+    """Standard input and output of a program that asks on when it has read an answer."""
+
+    def __init__(self, *pieces: str) -> None:
+        self._pieces = [piece.encode() for piece in pieces]
+        self._written = b""
+        self.answers: list[int] = []
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        self.answers.append(self._written.count(b"\n"))
+        piece = self._pieces.pop(0) if self._pieces else b""
+        room[: len(piece)] = piece
+        return len(piece)
+
+    def write(self, data: Any) -> int:
+        self._written += bytes(data)
+        return len(data)
+
+
+def test_batch_answers_what_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before more is waited for, all whole lines are answered: a program may need the answer to go on."""
+    line = '{"src": "staging/backend", "dst": "staging/db", "port": 5432}\n'
+    asking = Asking(line, line[:20], line[20:], line * 3 + line[:9], line[9:] + "\n", line.strip())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(asking)))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(asking)))
+
+    assert main(["explain", "-f", STAGING, "--batch", "-"]) == 0
+
+    assert [0, 1, 1, 2, 5, 7, 7] == asking.answers
+    assert asking._written.count(b"\n") == 8
+
+
+def test_no_line_ends_a_batch(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """Whatever stands in a line, there is one answer for it, and the next line has its own."""
+    ends = '"src": "staging/backend", "dst": "staging/db", "port": "5432"'
+    strange = ["", " ", "\r", "\x00", "[]", "7", '"\\ud800"', '{"id": 1e999}', '{"id": ' + "9" * 9_999 + "}"]
+    nested = ["{" + f'{ends}, "id": ' + "[" * depth + "]" * depth + "}" for depth in (10, *range(900, 1_050), 10**5)]
+    hostile = ['{"src": {"ip": "fe80::1%e"}, "dst": "staging/db", "port": 1}', '{"src": {"ip": []}}', "\ufeff{}"]
+    lines = [*strange, *nested, *hostile]
+
+    found = batch(monkeypatch, capsys, *(part for line in lines for part in (line, "{" + ends + "}")))
+
+    assert len(found) == 2 * len(lines)
+    assert {"allowed"} == {item["verdict"] for item in found[1::2]}
+    assert all("error" in item for item in found[: 2 * len(strange) : 2])
+
+
+def test_batch_from_a_file(capsys: Captured, tmp_path: Path) -> None:
+    """Lines may end as on Windows, and the last one may have no end."""
+    line = b'{"src": "staging/backend", "dst": "staging/db", "port": 5432}'
+    (tmp_path / "asked").write_bytes(line + b"\r\n" + line)
+    (tmp_path / "nothing").write_bytes(b"")
+
+    for name, number in (("asked", 2), ("nothing", 0)):
+        code, out, _ = answers(capsys, "explain", "-f", STAGING, "--batch", str(tmp_path / name))
+        assert (0, number) == (code, out.count('"verdict":"allowed"'))
+    assert answers(capsys, "explain", "-f", STAGING, "--batch", str(tmp_path))[0] == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [
