@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 from auditor.claims import node_claims, policy_claims
@@ -11,7 +12,7 @@ from auditor.compare import Evidence, as_stored, changed_flows, compare, moved_f
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
 from auditor.engines import Identification, identify_engine
-from auditor.errors import NetauditError
+from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
 from auditor.identities import same_class
@@ -81,13 +82,13 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         placement = dict(session.placed)
         flows = as_stored(known.plan.flows, placement, model)
         strays = _strays(placement, model, known.matrix)
-        try:
-            async with asyncio.timeout_at(end):
-                await measure(session, flows, options, seen)
-        except TimeoutError:
-            on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
+        withdrawn = await _within(end, measure(session, flows, options, seen), options, on_event)
+        moved = moved_flows(flows, placement, session.placed)
+        # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
+        changed = {} if withdrawn else await _changed(source, flows, placement, model)
+    if withdrawn:
         changed = await _changed(source, flows, placement, model)
-        changed |= moved_flows(flows, placement, session.placed)
+    changed |= moved
     judgements = compare(flows, Evidence(placement, seen), changed)
     policies = policy_claims(judgements, model, placement, subjects)
     comparison = Comparison(judgements, policies, node_claims(judgements, placement))
@@ -104,7 +105,21 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         strays=strays,
         rounds=rounds,
         leftovers=tuple(backend.leftovers),
+        withdrawn=withdrawn,
     )
+
+
+async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> str:
+    """Measure as long as there is time; returns what reacted to the probe pods, empty where nothing did."""
+    try:
+        async with asyncio.timeout_at(end):
+            await work
+    except TimeoutError:
+        on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
+    except Withdrawn as error:
+        on_event(Warned(f"{error.what}: {error.why}"))
+        return error.why
+    return ""
 
 
 def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> tuple[str, ...]:

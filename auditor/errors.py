@@ -49,5 +49,18 @@ class RunInProgress(NetauditError):
     """Another run holds the Lease."""
 
 
+class Withdrawn(NetauditError):
+    """Something real reacted to the run's probe pods, which are removed at once (design.md, law 2)."""
+
+    exit_code = 4
+
+    def __init__(self, reaction: str) -> None:
+        super().__init__(
+            "the run was withdrawn: something reacted to its probe pods",
+            why=reaction,
+            attempt="leave that workload out with --namespace or --selector, and report this",
+        )
+
+
 class CleanupIncomplete(NetauditError):
     """Objects of ours could not be removed; the message lists them."""

@@ -19,7 +19,7 @@ from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
-from probes.safety import hazard
+from probes.safety import hazard, near
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
@@ -84,6 +84,7 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         flows=flows,
         skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
         notes=_notes(model),
+        near=near(snapshot, clones),
     )
     return replace(plan, estimate=estimate(plan, options))
 
@@ -247,7 +248,7 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
     windows = -(-max(by_source.values(), default=0) * options.tries // 64)
     pods = len(plan.stand_ins)
     namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
-    requests = FIXED_REQUESTS + 4 * len(namespaces) + REQUESTS_PER_POD * pods if pods else 0
+    requests = FIXED_REQUESTS + 4 * len(namespaces) + REQUESTS_PER_POD * pods + _watched(plan) if pods else 0
     seconds = 8 + pods // 8 + round(windows * options.connect_timeout) + requests // max(1, options.rate)
     return Estimate(
         pods=pods,
@@ -257,6 +258,13 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
         requests=requests,
         seconds=seconds if pods else 0,
     )
+
+
+def _watched(plan: ProbePlan) -> int:
+    """Lists and watches of what stands around the stand-ins: two requests for each resource and place."""
+    homes = {item.namespace for item in plan.stand_ins} - set(plan.own_namespaces)
+    near = {*plan.near, *(("poddisruptionbudgets", name) for name in homes)}
+    return sum(2 * min(count, 2) for count in Counter(resource for resource, _ in near).values())
 
 
 def isolated_directions(identity: Identity) -> list[str]:

@@ -35,6 +35,8 @@ class Material:
     """Keys of stand-ins that policies tell apart from their identity, as they were stored."""
     rounds: int = 0
     leftovers: tuple[str, ...] = ()
+    withdrawn: str = ""
+    """What reacted to the probe pods, so that they were removed at once; empty where nothing did."""
 
 
 def summarise(material: Material, options: Options) -> Summary:
@@ -67,7 +69,8 @@ def summarise(material: Material, options: Options) -> Summary:
 
 def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
-    return (*_flow_gaps(material, options), *_pod_gaps(material, options))
+    early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
+    return (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
 
 
 def _flow_gaps(material: Material, options: Options) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from auditor.model.cluster import Snapshot
 from auditor.model.labels import Labels, LabelSelector
 from auditor.model.matrix import Identity
+from auditor.model.probe import StandIn
 
 WATCHERS = frozenset({"services", "horizontalpodautoscalers", "deployments", "statefulsets", "replicasets"})
 """Resources that can react to a pod by its labels."""
@@ -34,6 +35,30 @@ def _hazards(snapshot: Snapshot, identity: Identity) -> Iterable[str]:
             yield f"Service {service.name} has publishNotReadyAddresses: it would send traffic to a never-ready pod"
     yield from _autoscaler_hazards(snapshot, namespace, labels)
     yield from _scheduling_hazards(snapshot, namespace, labels)
+
+
+CLAIMING = {
+    "ReplicaSet": "replicasets",
+    "StatefulSet": "statefulsets",
+    "ReplicationController": "replicationcontrollers",
+}
+"""Controllers that count the pods they select, and their resources."""
+
+
+def near(snapshot: Snapshot, stand_ins: Iterable[StandIn]) -> tuple[tuple[str, str], ...]:
+    """Resources whose objects see these stand-ins, as (resource, namespace), sorted: what a run has to watch."""
+    found: set[tuple[str, str]] = set()
+    for namespace, worn in {(item.namespace, item.labels) for item in stand_ins}:
+        labels = dict(worn)
+        services = (item for item in snapshot.services if item.namespace == namespace)
+        if any(_matches(service.selector, labels) for service in services):
+            found.add(("endpointslices", namespace))
+        if any(autoscaler.namespace == namespace for autoscaler in snapshot.autoscalers):
+            found.add(("horizontalpodautoscalers", namespace))
+        for workload in snapshot.workloads:
+            if workload.namespace == namespace and workload.kind in CLAIMING and workload.selector.matches(labels):
+                found.add((CLAIMING[workload.kind], namespace))
+    return tuple(sorted(found))
 
 
 def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[str]:

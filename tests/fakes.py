@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from auditor.cluster.decode import decode
 from auditor.cluster.resources import FOREIGN_POLICIES
-from auditor.errors import ClusterUnreachable
+from auditor.errors import ClusterUnreachable, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod
@@ -97,6 +97,8 @@ class FakeBackend:
     """Stand-ins that do not start, by key, with the reason."""
     cut_off_in: int | None = None
     """The round in which the budget ends."""
+    reacted_in: int | None = None
+    """The round in which something reacts to the probe pods."""
     dual_stack: bool = False
     leftovers: Sequence[str] = ()
     calls: list[int] = field(default_factory=list)
@@ -144,6 +146,8 @@ class FakeSession:
         self.backend.calls.append(number)
         if number == self.backend.cut_off_in:
             raise TimeoutError
+        if number == self.backend.reacted_in:
+            raise Withdrawn("ReplicaSet web adopted a probe pod")
         assert len(set(probes)) == len(probes)
         self.clock += 1.0
         return tuple(self._observe(number, probe) for probe in probes)

@@ -188,6 +188,10 @@ class MemoryApi(KubeApi):
         act = (lambda: self._listed(path, selector)) if is_list else (lambda: deepcopy(self._stored(path)))
         return await self._answer("GET", path, act)
 
+    async def list_at(self, path: str) -> tuple[list[Raw], str]:
+        answer = await self._answer("GET", path, lambda: self._listed(path, ""))
+        return answer["items"], answer["metadata"]["resourceVersion"]
+
     async def list_all(self, path: str, resource: str = "") -> list[Raw]:
         items: list[Raw] = (await self.get(path))["items"]
         return items

@@ -122,20 +122,28 @@ class KubeApi:
 
         Of a resource that is named just what is decoded later on is kept: the rest is most of a large cluster's memory.
         """
+        items, _ = await self._whole_list(path, resource)
+        return items
+
+    async def list_at(self, path: str) -> tuple[list[dict[str, Any]], str]:
+        """Read a list as `list_all` does, and the version from which a watch goes on."""
+        return await self._whole_list(path, "")
+
+    async def _whole_list(self, path: str, resource: str) -> tuple[list[dict[str, Any]], str]:
         while True:
             items: list[dict[str, Any]] = []
             token = ""
             try:
                 while True:
-                    page, token = await self._page(path, token, resource)
+                    page, token, version = await self._page(path, token, resource)
                     items += page
                     if not token:
-                        return items
+                        return items, version
             except ApiRefused as error:
                 if error.status != GONE or not token:
                     raise
 
-    async def _page(self, path: str, token: str, resource: str) -> tuple[list[Any], str]:
+    async def _page(self, path: str, token: str, resource: str) -> tuple[list[Any], str, str]:
         query: dict[str, str | int] = {"limit": PAGE} | ({"continue": token} if token else {})
         response = await self._send("GET", path, query, None)
         try:
@@ -143,7 +151,8 @@ class KubeApi:
             items = [projection.read(item, resource) for item in page.get("items") or ()]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unreachable(self.host, error) from error
-        return items, (page.get("metadata") or {}).get("continue") or ""
+        metadata = page.get("metadata") or {}
+        return items, metadata.get("continue") or "", str(metadata.get("resourceVersion") or "")
 
     async def create(self, path: str, body: Raw) -> dict[str, Any]:
         """Create an object; a second try that meets the first one's object returns that."""

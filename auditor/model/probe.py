@@ -105,6 +105,8 @@ class ProbePlan:
     flows: tuple[PlannedFlow, ...]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    near: tuple[tuple[str, str], ...] = ()
+    """Resources that stand around the stand-ins and could react to them, as (resource, namespace), sorted."""
     estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))
 
 

@@ -231,6 +231,18 @@ def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
     assert any("budget" in text for text in warned)
 
 
+@pytest.mark.parametrize("reacted_in", [0, 1, 2])
+def test_a_withdrawn_run_is_incomplete_and_says_why(reacted_in: int) -> None:
+    """It has no findings of what it did not try to the end, and is never clean."""
+    found = audit(fakes.nothing_enforces, reacted_in=reacted_in)
+
+    assert found.summary.exit_code == 4
+    assert "the run was withdrawn: ReplicaSet web adopted a probe pod" in found.summary.sentence
+    assert found.material.findings == ()
+    # An answer that came back is one for good; silence is not.
+    assert not [flow for flow in found.of(Agreement.AS_EXPECTED) if flow.predicted.deniers]
+
+
 @pytest.mark.parametrize(
     "objects",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,13 +15,17 @@ from auditor.model.options import Options
 from auditor.plan import CONTROL_NAMESPACE, is_system, make_plan
 from auditor.predict import predict
 from tests.builders import (
+    Raw,
     allow,
+    autoscaler,
     deny_all,
     node,
     pod,
     policy,
+    service,
     snapshot,
     tcp,
+    workload,
 )
 from tests.unit.planning import SHOP, by_key, clones, controls, plan, spread
 
@@ -180,3 +185,24 @@ def test_egress_towards_controls_tries_what_rules_name_and_one_port_more() -> No
         8010: Verdict.ALLOWED,
         UNNAMED_PORTS[0]: Verdict.DENIED,
     }
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ([service("shop/web", app="web")], (("endpointslices", "shop"),)),
+        ([service("shop/other", app="else"), service("ops/web", app="web")], ()),
+        ([workload("StatefulSet", "shop/web", app="web")], (("statefulsets", "shop"),)),
+        ([workload("Deployment", "shop/web", app="web")], ()),
+        (
+            [autoscaler("shop/x", "Deployment/x"), workload("Deployment", "shop/x", app="x")],
+            (("horizontalpodautoscalers", "shop"),),
+        ),
+    ],
+    ids=["its Service", "others' Services", "a set that selects it", "a Deployment, which claims no pod", "autoscaler"],
+)
+def test_what_sees_the_stand_ins_is_watched(beside: Sequence[Raw], expected: Sequence[object]) -> None:
+    """Budgets are not in the snapshot, and are looked for in any case."""
+    made = plan(*SHOP, *beside)
+    assert made.near == expected
+    assert made.estimate.requests == plan(*SHOP).estimate.requests + 2 * len(made.near)

@@ -30,8 +30,9 @@ Raw = Mapping[str, Any]
 class PodFollower:
     """The stored state of all pods whose names begin with `prefix`, kept up to date until it is closed."""
 
-    def __init__(self, api: KubeApi, prefix: str) -> None:
-        """Follow nothing yet."""
+    def __init__(self, api: KubeApi, prefix: str, on_pod: Callable[[Raw], None]) -> None:
+        """Follow nothing yet; `on_pod` hears of every state of each pod."""
+        self._on_pod = on_pod
         self._api = api
         self._prefix = prefix
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,6 +82,7 @@ class PodFollower:
             del self.pods[key]
         for item in ours:
             self.pods[namespace, item["metadata"]["name"]] = item
+            self._on_pod(item)
         await self._notify()
         return str((answer.get("metadata") or {}).get("resourceVersion", ""))
 
@@ -94,6 +96,7 @@ class PodFollower:
                 self.pods.pop(key, None)
             else:
                 self.pods[key] = item
+                self._on_pod(item)
             await self._notify()
 
     def _is_ours(self, item: Raw) -> bool:

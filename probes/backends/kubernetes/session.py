@@ -20,6 +20,8 @@ from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.batch import Desk, carry_out
 from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
+from probes.backends.kubernetes.surroundings import Surroundings
+from probes.guard import Guard, Worn, own_reaction
 from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
 from probes.runner import run_batches
 
@@ -49,18 +51,32 @@ class KubernetesBackend:
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
         """Bring the stand-ins to run; whatever happens inside, they are gone afterwards or stand in `leftovers`."""
         lease = HeldLease(self.api, self.marks.run, self.clock)
-        follower = PodFollower(self.api, f"{self.marks.holder}-")
+        around = self._surroundings(plan)
+        follower = PodFollower(
+            self.api, f"{self.marks.holder}-", lambda raw: around.report(own_reaction(raw, self.marks.holder))
+        )
         started = False
         try:
             await self._prepare(lease, on_event)
-            session = _Session(self, plan, follower, on_event)
-            await session.start()
+            await around.watch()
+            session = _Session(self, plan, follower, around, on_event)
+            await around.unless_withdrawn(session.start())
             started = True
             yield session
         finally:
+            # It reacts to pods that go, too, and nobody is to be told of that.
+            await around.close()
             homes = {stand_in.namespace for stand_in in plan.stand_ins} | {HOME}
             pause = 0.0 if started else UNDER_WAY
             await _finish(self._clean_up(lease, follower, on_event, homes, pause), on_event)
+
+    def _surroundings(self, plan: ProbePlan) -> Surroundings:
+        beside = [
+            Worn(stand_in.namespace, self.marks.pod(stand_in), dict(stand_in.labels))
+            for stand_in in plan.stand_ins
+            if stand_in.namespace not in plan.own_namespaces
+        ]
+        return Surroundings(self.api, Guard(beside), plan.near)
 
     async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
         say = _speaker(on_event)
@@ -186,8 +202,16 @@ async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: M
 class _Session:
     """The stand-ins of one plan, in place."""
 
-    def __init__(self, backend: KubernetesBackend, plan: ProbePlan, follower: PodFollower, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        backend: KubernetesBackend,
+        plan: ProbePlan,
+        follower: PodFollower,
+        around: Surroundings,
+        on_event: OnEvent,
+    ) -> None:
         self._backend = backend
+        self._around = around
         self._plan = plan
         self._follower = follower
         self._on_event = on_event
@@ -264,11 +288,12 @@ class _Session:
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         desk = Desk(self._backend.api, here, number, self._elapsed)
         nodes = {key: item.pod.node for key, item in here.items()}
-        return await run_batches(probes, nodes, partial(carry_out, desk), lambda done: self._on_event(Progressed(done)))
+        work = run_batches(probes, nodes, partial(carry_out, desk), lambda done: self._on_event(Progressed(done)))
+        return await self._around.unless_withdrawn(work)
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""
-        await asyncio.sleep(max(0.0, seconds - self._elapsed()))
+        await self._around.unless_withdrawn(asyncio.sleep(max(0.0, seconds - self._elapsed())))
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
