@@ -15,22 +15,24 @@ from auditor.evaluate.model import Model
 from auditor.explain import explain, title
 from auditor.model.cluster import Pod, Service
 from auditor.model.ends import Address
-from auditor.model.explanation import Explained, Group
+from auditor.model.explanation import DirectionSteps, Explained, Explanation, Group
 from auditor.model.flow import Decision, Family, Protocol, Traffic
 from auditor.query import decided_by
-from auditor.services import Services
+from auditor.services import EXTERNAL_NAME, Services, unknown
 from auditor.targets import Target
 
 MOST_PAIRS = 20_000
 """Pairs of ends that are looked at one by one."""
+Place = tuple[Pod | Address | Service, int, str]
+"""Where a flow ends, at which port, and why there; the reason is empty where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One flow between two targets; `note` says how it came to end there."""
+    """One flow between two targets; `note` says how it came to end there, or why it ends at a Service."""
 
     source: Pod | Address
-    destination: Pod | Address
+    destination: Pod | Address | Service
     traffic: Traffic
     note: str = ""
 
@@ -68,7 +70,9 @@ def ask(model: Model, services: Services, question: Question) -> Explained:
 
 def decide(model: Model, services: Services, flow: Flow) -> Decision:
     """Predict one flow, on the way that it takes."""
-    if flow.note and isinstance(flow.destination, Pod):
+    if isinstance(flow.destination, Service):
+        return unknown(flow.note)
+    if flow.note:
         return services.through(flow.source, flow.destination, flow.traffic)
     traffic = flow.traffic
     return model.decide(flow.source, flow.destination, traffic.family, traffic.port, traffic.protocol)
@@ -82,32 +86,48 @@ def _likeness(decision: Decision) -> tuple[object, ...]:
 
 def _group(model: Model, members: list[tuple[Flow, Decision]]) -> Group:
     flow, decision = members[0]
-    example = explain(model, flow.source, flow.destination, flow.traffic, decision)
-    notes = (*example.notes, flow.note) if flow.note else example.notes
+    example = _example(model, flow, decision)
     return Group(
         decision.verdict,
         len(members),
         len({title(item.source) for item, _ in members}),
-        len({title(item.destination) for item, _ in members}),
-        replace(example, notes=notes),
+        len({_title(item.destination) for item, _ in members}),
+        example,
     )
+
+
+def _example(model: Model, flow: Flow, decision: Decision) -> Explanation:
+    """One flow explained; at a Service that leads nowhere there is no chain to show."""
+    if not isinstance(flow.destination, Service):
+        found = explain(model, flow.source, flow.destination, flow.traffic, decision)
+        return replace(found, notes=(*found.notes, flow.note)) if flow.note else found
+    names = title(model.resolve(flow.source)), _title(flow.destination)
+    steps = [
+        DirectionSteps(end.direction, name, end.verdict, end.reason, ())
+        for name, end in zip(names, (decision.egress, decision.ingress), strict=True)
+    ]
+    return Explanation(*names, flow.traffic, decision, (steps[0], steps[1]))
+
+
+def _title(end: Pod | Address | Service) -> str:
+    return f"Service {end.namespace}/{end.name}" if isinstance(end, Service) else title(end)
 
 
 def _flows(services: Services, question: Question, notes: list[str]) -> Iterator[Flow]:
     targets = list(_ends(services, question, notes))
     many = len(question.source.ends) > 1 or len(question.destination.ends) > 1
     for source, (destination, port, note) in product(question.source.ends, targets):
-        if many and not note and title(source) == title(destination):
+        if many and not note and title(source) == _title(destination):
             # Among many, what a pod says to itself is of no interest.
             continue
-        there = _families(destination)
+        there = services.families(destination) if isinstance(destination, Service) else _families(destination)
         for family in _families(source):
             if family in there and family in question.source.families and family in question.destination.families:
                 yield Flow(source, destination, Traffic(family, question.protocol, port), note)
 
 
-def _ends(services: Services, question: Question, notes: list[str]) -> Iterator[tuple[Pod | Address, int, str]]:
-    """Where flows to the destination end: pods or addresses with a port."""
+def _ends(services: Services, question: Question, notes: list[str]) -> Iterator[Place]:
+    """Where flows to the destination end: pods or addresses with a port, or a Service that leads nowhere known."""
     target = question.destination
     if target.service is not None or question.by_service:
         for service in _services(services, target, question, notes):
@@ -136,26 +156,39 @@ def _services(services: Services, target: Target, question: Question, notes: lis
     return found.values()
 
 
-def _behind(
-    services: Services, service: Service, question: Question, notes: list[str]
-) -> Iterator[tuple[Pod | Address, int, str]]:
+def _behind(services: Services, service: Service, question: Question, notes: list[str]) -> Iterator[Place]:
     name = f"Service {service.namespace}/{service.name}"
     found = services.backends(service, question.protocol, question.port)
     if not found:
-        notes.append(_not_behind(services, service, question))
-    for backend in found:
-        pod = f"{backend.pod.namespace}/{backend.pod.name}"
-        if service.headless:
-            note = f"{name} is headless: its name stands for {pod}, and no port is translated"
+        why, number = _not_behind(services, service, question), _open(service, question)
+        if number is None:
+            notes.append(why)
         else:
-            note = f"{name} leads {question.port} to port {backend.port} of {pod}"
-        yield backend.pod, backend.port, note
+            yield service, number, why
+    for backend in found:
+        end = title(backend.end)
+        if service.headless:
+            note = f"{name} is headless: its name stands for {end}, and no port is translated"
+        else:
+            note = f"{name} leads {question.port} to port {backend.port} of {end}"
+        yield backend.end, backend.port, note
+
+
+def _open(service: Service, question: Question) -> int | None:
+    """The number of a port at which something may answer that the snapshot does not hold; None where nothing can."""
+    if service.selector is not None and service.type != EXTERNAL_NAME:
+        return None
+    if isinstance(question.port, int) and (service.headless or service.type == EXTERNAL_NAME):
+        return question.port
+    offered = (port for port in service.ports if port.protocol is question.protocol)
+    return next((port.number for port in offered if question.port in {port.number, port.name}), None)
 
 
 def _not_behind(services: Services, service: Service, question: Question) -> str:
     """Why nothing is behind a port of a Service."""
     offered = [port for port in service.ports if port.protocol is question.protocol]
-    if service.selector is None or any(question.port in {port.number, port.name} for port in offered):
+    known = any(question.port in {port.number, port.name} for port in offered)
+    if known or service.type == EXTERNAL_NAME or _open(service, question) is not None:
         return services.nowhere(service, question.port, question.protocol)
     listed = ", ".join(f"{port.number}/{port.protocol.value}" for port in service.ports) or "no port"
     asked = f"{question.port}/{question.protocol.value}"

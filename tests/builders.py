@@ -25,6 +25,7 @@ RESOURCES = {
     "Node": "nodes",
     "Pod": "pods",
     "Service": "services",
+    "EndpointSlice": "endpointslices",
     "NetworkPolicy": "networkpolicies",
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",

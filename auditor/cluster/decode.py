@@ -20,13 +20,23 @@ from auditor.cluster.decode_objects import (
     decode_policy_object,
     decode_service,
     decode_settings,
+    decode_slice,
     decode_workload,
 )
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
 from auditor.cluster.fields import FieldError, Raw
-from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY
-from auditor.model.cluster import BlindSpot, Namespace, PolicyObject, ServiceAccount, Snapshot, Workload
+from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY, SLICES
+from auditor.model.cluster import (
+    BlindSpot,
+    EndpointSlice,
+    Namespace,
+    PolicyObject,
+    Service,
+    ServiceAccount,
+    Snapshot,
+    Workload,
+)
 from auditor.ports import RawSnapshot
 
 T = TypeVar("T")
@@ -57,7 +67,7 @@ class _Collector:
                 found.append(decode_one(fields.an_object(item)))
             except (FieldError, AttributeError, TypeError, ValueError) as error:
                 self._lose(resource, item, str(error)[:LONGEST_REASON])
-        if resource in self.raw.unreadable:
+        if resource in self.raw.unreadable and resource != SLICES:
             self.warnings.append(f"{resource} could not be listed: {self.raw.unreadable[resource]}")
         return found
 
@@ -93,6 +103,8 @@ def decode(raw: RawSnapshot) -> Snapshot:
         namespaces=_sorted(namespaces, lambda item: item.name),
         pods=_sorted(pods, _by_name),
         services=_sorted(services, _by_name),
+        slices=_sorted(_slices(collector, services), lambda item: (item.namespace, item.service, item.name)),
+        slices_unread=raw.unreadable.get(SLICES, ""),
         nodes=_sorted(nodes, lambda item: item.name),
         policies=_sorted(policies, _by_name),
         workloads=_sorted(workloads, lambda item: (item.namespace, item.kind, item.name)),
@@ -101,7 +113,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
         accounts=accounts,
         settings=dict(sorted(settings.items())),
         blind_spots=_sorted(set(blind), lambda item: (item.namespace or "", item.reason)),
-        unreadable=frozenset(raw.unreadable),
+        unreadable=frozenset(raw.unreadable) - {SLICES},
         unreadable_in=frozenset(collector.lost),
         warnings=tuple(sorted(collector.warnings)),
         cluster_uid=_cluster_uid(raw),
@@ -121,6 +133,13 @@ def _unlisted_namespaces(raw: RawSnapshot) -> list[Namespace]:
     return [
         replace(decode_namespace({"metadata": {"name": name}}), labels_known=False) for name in raw.unlisted_namespaces
     ]
+
+
+def _slices(collector: _Collector, services: Iterable[Service]) -> list[EndpointSlice]:
+    """The EndpointSlices of Services without a selector, which are few; those of the others repeat what pods say."""
+    wanted = {(item.namespace, item.name) for item in services if item.selector is None}
+    found = collector.each(SLICES, partial(decode_slice, wanted=wanted))
+    return [item for item in found if item is not None]
 
 
 def _workloads(collector: _Collector) -> list[Workload]:

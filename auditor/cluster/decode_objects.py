@@ -5,14 +5,16 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from auditor.cluster import fields
 from auditor.cluster.decode_policy import LAST_PORT, decode_selector
 from auditor.cluster.fields import FieldError, Raw
-from auditor.cluster.resources import ForeignPolicy
+from auditor.cluster.resources import OWNING_SERVICE, ForeignPolicy
 from auditor.model.cluster import (
     Autoscaler,
+    EndpointPort,
+    EndpointSlice,
     Namespace,
     Node,
     Owner,
@@ -21,12 +23,15 @@ from auditor.model.cluster import (
     ServiceAccount,
     ServicePort,
     Workload,
+    family_of,
 )
 from auditor.model.flow import Protocol
 from auditor.model.labels import equals
 
 TELLING_ANNOTATIONS = frozenset({"net.beta.kubernetes.io/network-policy"})
 """What once meant something for policies."""
+HOSTS = "FQDN"
+ADDRESS_TYPES = frozenset({"IPv4", "IPv6", HOSTS})
 
 
 def decode_namespace(raw: Raw) -> Namespace:
@@ -81,6 +86,63 @@ def _target(port: Raw, number: int) -> int | str:
     if isinstance(target, bool) or not isinstance(target, int | str | None):
         raise FieldError(f"targetPort: expected a number or a name, found {type(target).__name__}")
     return target or number
+
+
+def decode_slice(raw: Raw, wanted: Container[tuple[str, str]] | None = None) -> EndpointSlice | None:
+    """A `discoveryv1.EndpointSlice`; None where it is of none of the `wanted` Services, `(namespace, name)`."""
+    metadata = fields.mapping(raw, "metadata")
+    namespace = fields.text(metadata, "namespace", "default")
+    service = fields.strings(metadata, "labels").get(OWNING_SERVICE, "")
+    if wanted is not None and (namespace, service) not in wanted:
+        return None
+    kind = fields.text(raw, "addressType")
+    if kind not in ADDRESS_TYPES:
+        raise FieldError("expected IPv4, IPv6 or FQDN", raw, "addressType")
+    ready: list[str] = []
+    leaving: list[str] = []
+    of_pods: list[str] = []
+    for endpoint in fields.objects(raw, "endpoints") if kind != HOSTS else ():
+        text, conditions = _endpoint_address(endpoint, kind), fields.mapping(endpoint, "conditions")
+        # As kube-proxy has it: what is not said is ready and serves.
+        if _unless(conditions, "ready"):
+            ready.append(text)
+        elif _unless(conditions, "serving") and fields.flag(conditions, "terminating"):
+            leaving.append(text)
+        if fields.text(fields.mapping(endpoint, "targetRef"), "kind") == "Pod":
+            of_pods.append(text)
+    return EndpointSlice(
+        namespace=namespace,
+        name=fields.text(metadata, "name"),
+        service=service,
+        ports=tuple(_endpoint_ports(raw)),
+        ready=tuple(ready),
+        leaving=tuple(leaving),
+        of_pods=tuple(of_pods),
+        names_hosts=kind == HOSTS,
+    )
+
+
+def _endpoint_address(endpoint: Raw, kind: str) -> str:
+    """The first address: of more the API says that they mean nothing."""
+    listed = fields.words(endpoint, "addresses")
+    if not listed:
+        raise FieldError("an endpoint needs an address", endpoint, "addresses")
+    found = fields.address(listed[0])
+    if found is None or family_of(found).value != kind:
+        raise FieldError(f"not an {kind} address: {listed[0]!r}", endpoint, "addresses", 0)
+    return found
+
+
+def _unless(conditions: Raw, key: str) -> bool:
+    """A condition that holds unless it is said not to."""
+    return conditions.get(key) is None or fields.flag(conditions, key)
+
+
+def _endpoint_ports(raw: Raw) -> Iterable[EndpointPort]:
+    for port in fields.objects(raw, "ports"):
+        number, protocol = fields.number(port, "port"), fields.text(port, "protocol", "TCP")
+        if (number is None or 1 <= number <= LAST_PORT) and protocol in Protocol.__members__:
+            yield EndpointPort(fields.text(port, "name"), number, Protocol(protocol))
 
 
 def decode_node(raw: Raw) -> Node:

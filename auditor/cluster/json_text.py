@@ -52,6 +52,7 @@ _RESOURCES = {
     "StatefulSet": "statefulsets",
     "DaemonSet": "daemonsets",
     "ReplicaSet": "replicasets",
+    "EndpointSlice": "endpointslices",
 }
 
 

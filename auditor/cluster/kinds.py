@@ -30,13 +30,16 @@ class Kind:
         return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
 
 
-BUILT_IN_GROUPS = frozenset({"", "apps", "autoscaling", "batch", "extensions", "networking.k8s.io", "policy"})
+BUILT_IN_GROUPS = frozenset(
+    {"", "apps", "autoscaling", "batch", "discovery.k8s.io", "extensions", "networking.k8s.io", "policy"}
+)
 
 _BUILT_IN = (
     Kind("namespaces", "Namespace", "", ("v1",), namespaced=False),
     Kind("nodes", "Node", "", ("v1",), namespaced=False),
     Kind("pods", "Pod", "", ("v1",)),
     Kind("services", "Service", "", ("v1",)),
+    Kind("endpointslices", "EndpointSlice", "discovery.k8s.io", ("v1",)),
     Kind("serviceaccounts", "ServiceAccount", "", ("v1",)),
     Kind("configmaps", "ConfigMap", "", ("v1",)),
     Kind("replicationcontrollers", "ReplicationController", "", ("v1",)),
@@ -74,6 +77,7 @@ GONE: dict[tuple[str, str], str] = {
     ("apps/v1beta2", "ReplicaSet"): "1.16",
     ("batch/v2alpha1", "CronJob"): "1.21",
     ("batch/v1beta1", "CronJob"): "1.25",
+    ("discovery.k8s.io/v1beta1", "EndpointSlice"): "1.25",
     ("autoscaling/v2beta1", "HorizontalPodAutoscaler"): "1.25",
     ("autoscaling/v2beta2", "HorizontalPodAutoscaler"): "1.26",
 }

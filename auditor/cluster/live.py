@@ -6,14 +6,28 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from auditor.cluster import fields
 from auditor.cluster.api import KubeApi
-from auditor.cluster.resources import ACCOUNTS, CORE, DECIDING, FOREIGN_POLICIES, LEANT_ON_BY, NEEDED, SETTINGS
+from auditor.cluster.resources import (
+    ACCOUNTS,
+    CORE,
+    DECIDING,
+    FOREIGN_POLICIES,
+    LEANT_ON_BY,
+    NEEDED,
+    OWNING_SERVICE,
+    SETTINGS,
+    SLICES,
+    SLICES_PATH,
+)
 from auditor.errors import ApiRefused, PermissionMissing
 from auditor.ports import RawSnapshot
 
 FORBIDDEN = 403
 NOT_SERVED = 404
 NEEDED_PATHS = frozenset(CORE[name] for name in NEEDED)
+MOST_NAMES = 100
+"""Services that are named in one request; their names make its URL long."""
 
 
 class LiveCluster:
@@ -37,6 +51,11 @@ class LiveCluster:
                 attempt="kubectl apply -k deploy/kustomize/read-only, or use another context",
                 status=FORBIDDEN,
             )
+        slices = await self._slices(objects.get("services", ()))
+        if isinstance(slices, str):
+            unreadable[SLICES] = slices
+        else:
+            objects[SLICES] = slices
         return RawSnapshot(objects | await self._helpful(objects), unreadable, str(version.get("gitVersion", "")))
 
     async def collect_policies(self) -> RawSnapshot:
@@ -61,6 +80,25 @@ class LiveCluster:
             if isinstance(error, PermissionMissing):
                 return error.why
             raise
+
+    async def _slices(self, services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | str:
+        """The EndpointSlices of Services without a selector, or why they cannot be listed.
+
+        All of a cluster's are as many as its pods, and of the others nothing is needed.
+        """
+        names = sorted({name for item in services if (name := _led_by_slices(item))})
+        if not names:
+            return []
+        try:
+            if len(names) > MOST_NAMES:
+                return await self._api.list_all(SLICES_PATH, SLICES)
+            found = await self._api.get(SLICES_PATH, labelSelector=f"{OWNING_SERVICE} in ({','.join(names)})")
+        except ApiRefused as error:
+            # Not served is not the same as none there: such a Service may lead somewhere all the same.
+            if error.status == NOT_SERVED or isinstance(error, PermissionMissing):
+                return error.why
+            raise
+        return list(found.get("items") or ())
 
     async def _helpful(self, objects: Mapping[str, Sequence[Any]]) -> dict[str, list[dict[str, Any]]]:
         """Service accounts where a policy may select by their labels, and the engines' settings.
@@ -91,6 +129,14 @@ class LiveCluster:
         }
         self._foreign = dict(_served_paths(served))
         self._settings = [path for group, path in SETTINGS.items() if group in served]
+
+
+def _led_by_slices(service: object) -> str:
+    """The name of a Service without a selector; empty for others, and where it cannot be told."""
+    spec = service.get("spec") if isinstance(service, Mapping) else None
+    if not isinstance(spec, Mapping) or spec.get("selector") or spec.get("type") == "ExternalName":
+        return ""
+    return fields.own_name_of(service) or ""
 
 
 def _served_paths(served: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:

@@ -21,6 +21,7 @@ from auditor.cluster.decode_objects import (
     decode_namespace,
     decode_node,
     decode_service,
+    decode_slice,
     decode_workload,
 )
 from auditor.cluster.decode_pod import decode_pod
@@ -42,6 +43,7 @@ _DECODERS: Mapping[str, Callable[[Raw], Any]] = {
     "nodes": decode_node,
     "pods": decode_pod,
     "services": decode_service,
+    "endpointslices": decode_slice,
     "serviceaccounts": decode_account,
     "networkpolicies": decode_network_policy,
     "horizontalpodautoscalers": decode_autoscaler,

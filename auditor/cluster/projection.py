@@ -96,10 +96,37 @@ class _Node(TypedDict, total=False):
     status: _NodeStatus | None
 
 
+class _Target(TypedDict, total=False):
+    kind: Any
+
+
+class _Endpoint(TypedDict, total=False):
+    addresses: Any
+    conditions: Any
+    targetRef: _Target | None
+
+
+class _SliceMetadata(TypedDict, total=False):
+    name: Any
+    namespace: Any
+    uid: Any
+    labels: Any
+
+
+class _Slice(TypedDict, total=False):
+    apiVersion: Any
+    kind: Any
+    metadata: _SliceMetadata | None
+    addressType: Any
+    endpoints: list[_Endpoint] | None
+    ports: Any
+
+
 _WORKLOAD = msgspec.json.Decoder(_Workload)
 _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "pods": msgspec.json.Decoder(_Pod),
     "nodes": msgspec.json.Decoder(_Node),
+    "endpointslices": msgspec.json.Decoder(_Slice),
     "deployments": _WORKLOAD,
     "statefulsets": _WORKLOAD,
     "daemonsets": _WORKLOAD,

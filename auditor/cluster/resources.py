@@ -25,6 +25,12 @@ CORE: dict[str, str] = {
 NEEDED = frozenset({"namespaces", "nodes", "pods", "networkpolicies"})
 """Without these there is no audit."""
 
+SLICES = "endpointslices"
+"""Needed for flows to Services without a selector only, which are UNKNOWN without them."""
+SLICES_PATH = "/apis/discovery.k8s.io/v1/endpointslices"
+OWNING_SERVICE = "kubernetes.io/service-name"
+"""The label that ties an EndpointSlice to a Service of its namespace (`discoveryv1.LabelServiceName`)."""
+
 DECIDING = frozenset({"namespaces", "networkpolicies"})
 """What is read again after the probes, because a change of it changes verdicts."""
 

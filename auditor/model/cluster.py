@@ -149,6 +149,33 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointPort:
+    """A port of an EndpointSlice, tied to a Service's port by its name; `number` None stands for all ports."""
+
+    name: str
+    number: int | None
+    protocol: Protocol = Protocol.TCP
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Where a Service without a selector leads: the first address of each endpoint that may be chosen."""
+
+    namespace: str
+    name: str
+    service: str
+    """Of the same namespace; empty where the slice belongs to none."""
+    ports: tuple[EndpointPort, ...] = ()
+    ready: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    """Of endpoints that end and still serve: they are chosen where none is ready."""
+    of_pods: tuple[str, ...] = ()
+    """Those of them that the slice calls pods' addresses."""
+    names_hosts: bool = False
+    """Whether its endpoints are names in DNS, of which nothing else is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAccount:
     """A service account; some policy kinds select pods by its labels."""
 
@@ -222,6 +249,10 @@ class Snapshot:
     namespaces: tuple[Namespace, ...] = ()
     pods: tuple[Pod, ...] = ()
     services: tuple[Service, ...] = ()
+    slices: tuple[EndpointSlice, ...] = ()
+    """Those of Services without a selector; where others lead, their pods say."""
+    slices_unread: str = ""
+    """Why EndpointSlices could not be listed; only who asks for a Service without a selector misses them."""
     nodes: tuple[Node, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -241,6 +272,11 @@ class Snapshot:
     cluster_uid: str = ""
     """UID of the namespace kube-system, the usual stand-in for a cluster's identity."""
     server_version: str = ""
+
+    @property
+    def listed(self) -> bool:
+        """Whether an API server listed it all, so that what is not here does not exist; files may leave things out."""
+        return bool(self.server_version)
 
     def namespace(self, name: str) -> Namespace | None:
         """The namespace of that name."""

@@ -16,6 +16,7 @@ from auditor.model.cluster import Snapshot
 from auditor.ports import RawSnapshot
 from tests.builders import Raw, named, node, pod, port, workload
 from tests.strategies.mutations import mutated
+from tests.unit.explaining import endpoint, service, slice_of
 
 TERM = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "zone"}
 POD: Raw = pod(
@@ -42,13 +43,14 @@ WHOLE: dict[str, Raw] = {
     "nodes": NODE,
     "deployments": workload("Deployment", "shop/web", app="web"),
     "replicationcontrollers": workload("ReplicationController", "shop/old", app="old"),
+    "endpointslices": slice_of("shop/web", endpoint("10.0.0.1", pod="web", ready=True), "10.0.0.2"),
     "networkpolicies": {**named("NetworkPolicy", "shop/p"), "spec": {"ingress": [{}]}},
 }
 
 
 def decoded(resource: str, item: Any) -> Snapshot:
     """Decode it alone; the reason in a warning may name another field where several are wrong."""
-    found = decode(RawSnapshot({resource: [item]}))
+    found = decode(RawSnapshot({resource: [item], "services": [service("shop/web")]}))
     return replace(found, warnings=tuple(text.partition(": ")[0] for text in found.warnings), blind_spots=())
 
 

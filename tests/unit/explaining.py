@@ -48,6 +48,24 @@ def leading(number: int, target: int | str | None = None, **more: Any) -> Raw:
     return {"port": number, **({} if target is None else {"targetPort": target}), **more}
 
 
+def endpoint(address: str, *, pod: str = "", **conditions: bool | None) -> Raw:
+    """An endpoint of an EndpointSlice, with the conditions that are said; `pod` is the name of the pod it is of."""
+    said: Raw = {"conditions": conditions} if conditions else {}
+    return {"addresses": [address], **said, **({"targetRef": {"kind": "Pod", "name": pod}} if pod else {})}
+
+
+def slice_of(where: str, *endpoints: str | Raw, ports: Sequence[Raw] = ({"port": 8080},), name: str = "") -> Raw:
+    """An EndpointSlice of the Service `where`; an endpoint may be its address alone."""
+    made = [endpoint(item) if isinstance(item, str) else item for item in endpoints]
+    home, _, service = where.partition("/")
+    return {
+        **named("EndpointSlice", f"{home}/{name or service}-x7", labels={"kubernetes.io/service-name": service}),
+        "addressType": "IPv6" if made and ":" in made[0]["addresses"][0] else "IPv4",
+        "endpoints": made,
+        "ports": list(ports),
+    }
+
+
 def on_host(address: str, node: str = "n1") -> dict[str, Any]:
     """Arguments of a pod on its node's network."""
     return {"at": [address], "on": node, "spec": {"hostNetwork": True, "nodeName": node, "containers": []}}

@@ -8,7 +8,7 @@ from auditor import asking
 from auditor.errors import UsageError
 from auditor.model.flow import Family, Verdict
 from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, selector
-from tests.unit.explaining import asked, leading, model_of, service
+from tests.unit.explaining import asked, leading, model_of, service, slice_of
 
 WEB = [
     pod(f"shop/web-{it}", owner="StatefulSet/web", app="web", at=[f"10.0.0.{it}", f"fd00::{it}"]) for it in range(1, 4)
@@ -64,6 +64,8 @@ def test_name_of_a_port_is_looked_up_for_the_protocol() -> None:
     assert "no pod there has that port, or the ends share no address family" == caught.value.why
 
 
+LEAVES = "is an ExternalName: its name leaves the cluster, for one in DNS that was not looked up"
+ALIAS = service("shop/alias", type="ExternalName", externalName="example.org")
 SVC = service("shop/db", leading(80, "sql", name="front"), at=["10.96.0.1"], selects={"app": "db"})
 
 
@@ -109,20 +111,68 @@ def test_pod_behind_its_own_service_is_explained_by_its_policies() -> None:
     [
         ("svc/db", "web", 80, "a Service opens no connections: ask for the pods behind it"),
         ("web", "svc/db", 81, "Service shop/db offers 80/TCP, and not 81/TCP"),
-        ("web", "svc/none", 80, "Service shop/none has no selector, and its endpoints were not read"),
+        ("web", "svc/none", 81, "Service shop/none offers 80/TCP, and not 81/TCP"),
+        ("web", "svc/alias", "http", f"Service shop/alias {LEAVES}"),
         ("web", "svc/empty", 80, "no pod is behind port 80/TCP of Service shop/empty"),
         ("web", "ops/done", 80, "pod ops/done has finished, and has given its address back"),
         ("fd00::9", "db", 80, "no pod there has that port, or the ends share no address family"),
     ],
 )
-def test_question_without_a_flow_says_why(source: str, destination: str, number: int, why: str) -> None:
+def test_question_without_a_flow_says_why(source: str, destination: str, number: int | str, why: str) -> None:
     empty = service("shop/empty", leading(80), selects={"app": "nobody"})
-    model = model_of(*WEB, DB, SVC, service("shop/none", leading(80)), empty, pod("ops/done", phase="Failed"))
+    model = model_of(*WEB, DB, SVC, service("shop/none", leading(80)), empty, ALIAS, pod("ops/done", phase="Failed"))
 
     with pytest.raises(UsageError) as caught:
         asked(model, source, destination, number)
 
     assert why == caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("destination", "number", "why"),
+    [
+        ("svc/alias", 443, f"Service shop/alias {LEAVES}"),
+        (
+            "svc/none",
+            "web",
+            "Service shop/none has no selector and no EndpointSlice: it has no endpoints, so that nobody can answer",
+        ),
+        (
+            "svc/bare",
+            7,
+            "Service shop/bare has no selector and no EndpointSlice: it has no endpoints, so that nobody can answer",
+        ),
+        (
+            "svc/unready",
+            80,
+            "no endpoint behind port 80/TCP of Service shop/unready is ready, so that nobody can answer",
+        ),
+    ],
+)
+def test_service_that_leads_nowhere_known_is_unknown(destination: str, number: int | str, why: str) -> None:
+    none, bare = service("shop/none", leading(80, name="web")), service("shop/bare", at=["None"])
+    unready = service("shop/unready", leading(80)), slice_of("shop/unready")
+
+    found = asked(model_of(*WEB, DB, ALIAS, none, bare, *unready), "web", destination, number)
+
+    (group,) = found.groups
+    assert (Verdict.UNKNOWN, why) == (group.verdict, group.example.decision.reason)
+    assert f"Service shop/{destination[4:]}" == group.example.destination == found.destination
+    assert [(Verdict.UNKNOWN, ())] * 2 == [(steps.verdict, steps.tiers) for steps in group.example.directions]
+    assert (6, 3, 1, ()) == (group.flows, group.sources, group.destinations, found.notes)
+
+
+@pytest.mark.parametrize(("destination", "by_service"), [("svc/api", False), ("shop/pod/db", True)])
+def test_endpoints_stand_for_the_pods_of_a_service_without_a_selector(destination: str, by_service: bool) -> None:
+    api = service("shop/api", leading(80), at=["10.96.0.7"]), slice_of("shop/api", "10.0.1.1", "203.0.113.9")
+
+    found = asked(model_of(*WEB, DB, *api, deny_all("shop/p", app="db")), "web", destination, 80, by_service=by_service)
+
+    notes = {group.example.destination: (group.verdict, group.flows, group.example.notes) for group in found.groups}
+    assert notes == {
+        "shop/db": (Verdict.DENIED, 3, ("Service shop/api leads 80 to port 8080 of shop/db",)),
+        "203.0.113.9": (Verdict.ALLOWED, 3, ("Service shop/api leads 80 to port 8080 of 203.0.113.9",)),
+    }
 
 
 def test_service_that_nobody_has_is_said() -> None:

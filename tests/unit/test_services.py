@@ -26,7 +26,8 @@ def only(services: Services, name: str = "web") -> Service:
 
 def backends(model: Model, number: int | str, protocol: Protocol = Protocol.TCP) -> list[tuple[str, int]]:
     services = Services(model)
-    return [(item.pod.name, item.port) for item in services.backends(only(services), protocol, number)]
+    found = services.backends(only(services), protocol, number)
+    return [(item.end.name if isinstance(item.end, Pod) else item.end.ip, item.port) for item in found]
 
 
 def one(model: Model, name: str) -> Pod:
@@ -104,10 +105,13 @@ def test_headless_service_translates_no_port() -> None:
 @pytest.mark.parametrize(
     ("made", "why"),
     [
-        (service("shop/web", leading(80)), "Service shop/web has no selector, and its endpoints were not read"),
+        (
+            service("shop/web", leading(80)),
+            "Service shop/web has no selector and no EndpointSlice: it has no endpoints, so that nobody can answer",
+        ),
         (
             service("shop/web", leading(80), selects=WEB, type="ExternalName", externalName="example.org"),
-            "Service shop/web is an ExternalName, which stands for a name in DNS that was not looked up",
+            "Service shop/web is an ExternalName: its name leaves the cluster, for one in DNS that was not looked up",
         ),
         (service("shop/web", leading(81), selects=WEB), "no pod is behind port 80/TCP of Service shop/web"),
         (service("shop/web", leading(80), selects={"app": "x"}), "no pod is behind port 80/TCP of Service shop/web"),

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from auditor.cluster.decode import decode
-from auditor.cluster.decode_objects import decode_namespace, decode_node, decode_service
+from auditor.cluster.decode_objects import decode_namespace, decode_node, decode_service, decode_slice
 from auditor.cluster.decode_pod import decode_pod
-from auditor.model.cluster import BlindSpot, PolicyObject, ServicePort
+from auditor.model.cluster import BlindSpot, EndpointPort, EndpointSlice, PolicyObject, ServicePort
 from auditor.model.flow import Protocol
 from auditor.ports import RawSnapshot
 from tests.builders import Raw, named, node, pod, service, snapshot
@@ -69,6 +69,61 @@ def test_service_with_ports_of_wrong_types_is_one_warning(ports: Any) -> None:
 
     assert [item.name for item in found.services] == ["good"]
     assert len(found.warnings) == 1
+
+
+SLICE: Raw = {
+    **named("EndpointSlice", "shop/web-x", labels={"kubernetes.io/service-name": "web"}),
+    "addressType": "IPv4",
+    "endpoints": [{"addresses": ["203.0.113.9"]}],
+    "ports": [{"name": "http", "port": 8080}, {"port": None, "protocol": "UDP"}, {"port": 70000}, {"protocol": "QUIC"}],
+}
+
+
+def test_slice_keeps_the_first_address_of_each_endpoint_and_what_ports_mean() -> None:
+    """Of addresses beyond the first the API says that they mean nothing."""
+    made = decode_slice(
+        {**SLICE, "endpoints": [{"addresses": ["203.0.113.9", "203.0.113.10"]}, {"addresses": ["1.1.1.1"]}]}
+    )
+
+    assert made == EndpointSlice(
+        "shop",
+        "web-x",
+        "web",
+        (EndpointPort("http", 8080), EndpointPort("", None, Protocol.UDP)),
+        ("203.0.113.9", "1.1.1.1"),
+    )
+
+
+def test_only_slices_of_services_without_a_selector_are_kept() -> None:
+    """Those of the others are not even looked at: there are as many of their endpoints as there are pods."""
+    bad = {**named("EndpointSlice", "shop/db-x", labels={"kubernetes.io/service-name": "db"}), "endpoints": 5}
+    bare = {**named("Service", "shop/web"), "spec": {}}
+    found = snapshot(bare, service("shop/db", app="db"), SLICE, bad)
+
+    assert [item.service for item in found.slices] == ["web"]
+    assert found.warnings == ()
+    assert decode_slice(SLICE, {("shop", "db")}) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"addressType": "IPv5"}, "addressType: expected IPv4, IPv6 or FQDN"),
+        ({"addressType": None}, "addressType: expected IPv4, IPv6 or FQDN"),
+        ({"endpoints": [{"addresses": []}]}, "addresses: an endpoint needs an address"),
+        ({"endpoints": [{"addresses": ["web"]}]}, "addresses[0]: not an IPv4 address: 'web'"),
+        ({"endpoints": [{"addresses": ["fd00::1"]}]}, "addresses[0]: not an IPv4 address: 'fd00::1'"),
+        ({"endpoints": [{"addresses": ["1.1.1.1"], "conditions": {"ready": "yes"}}]}, "ready: expected true or false"),
+        ({"ports": [5]}, "ports[0]: expected an object"),
+    ],
+)
+def test_slice_that_cannot_be_read_is_one_warning(part: Raw, why: str) -> None:
+    found = snapshot({**named("Service", "shop/web"), "spec": {}}, {**SLICE, **part})
+
+    (warning,) = found.warnings
+    assert why in warning
+    assert found.slices == ()
+    assert found.unreadable_in == {("endpointslices", "shop")}
 
 
 def test_node_addresses() -> None:

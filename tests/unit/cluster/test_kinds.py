@@ -19,6 +19,8 @@ from auditor.cluster.resources import CORE, FOREIGN_POLICIES
         ("networking.k8s.io/v1", "networkPolicy", "networkpolicies", False),
         ("v1", "NetworkPolicy", "networkpolicies", False),
         ("apps/v1", "Pod", "pods", False),
+        ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
+        ("discovery.k8s.io/v1beta1", "EndpointSlice", "endpointslices", False),
         ("crd.projectcalico.org/v1", "NetworkPolicy", "networkpolicies.crd.projectcalico.org", True),
         ("projectcalico.org/v3", "Tier", "tiers.crd.projectcalico.org", True),
         ("crd.antrea.io/v1beta1", "NetworkPolicy", "networkpolicies.crd.antrea.io", True),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from auditor.cluster.api import KubeApi
-from auditor.cluster.live import LiveCluster
-from auditor.cluster.resources import CORE
+from auditor.cluster.live import MOST_NAMES, LiveCluster
+from auditor.cluster.resources import CORE, SLICES_PATH
 from auditor.errors import ApiRefused, PermissionMissing
+from tests.unit.explaining import service
 
 ACCOUNTS = "/api/v1/serviceaccounts"
 SETTINGS = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
@@ -26,7 +27,9 @@ class Server(KubeApi):
         self.asked: list[str] = []
 
     async def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        self._ask(path)
+        self._ask(path, *query.values())
+        if path in self.lists:
+            return {"items": self.lists[path]}
         if path == "/apis":
             pairs = [group.split("/") for group in self.groups]
             return {"groups": [{"name": name, "versions": [{"version": version}]} for name, version in pairs]}
@@ -36,8 +39,8 @@ class Server(KubeApi):
         self._ask(path)
         return self.lists.get(path, [])
 
-    def _ask(self, path: str) -> None:
-        self.asked.append(path)
+    def _ask(self, path: str, *query: str | int) -> None:
+        self.asked.append(" ".join(map(str, (path, *query))))
         status = self.refuses.get(path)
         if status is not None:
             kind = PermissionMissing if status == 403 else ApiRefused
@@ -94,13 +97,51 @@ async def test_settings_of_an_engine_that_is_there_are_read() -> None:
     assert (await LiveCluster(server).collect()).objects["configmaps"] == [{"metadata": {"name": "cilium-config"}}]
 
 
-@pytest.mark.parametrize("path", [ACCOUNTS, SETTINGS, CORE["services"]])
+@pytest.mark.parametrize("path", [ACCOUNTS, SETTINGS, CORE["services"], SLICES_PATH])
 async def test_other_refusals_end_the_reading(path: str) -> None:
     server = Server("crd.projectcalico.org/v1", "cilium.io/v2", refuses={path: 500})
-    server.lists = {f"{CRDS}/networkpolicies": [{"metadata": {"name": "guard"}}]}
+    server.lists = {f"{CRDS}/networkpolicies": [{"metadata": {"name": "guard"}}], CORE["services"]: BARE}
 
     with pytest.raises(ApiRefused):
         await LiveCluster(server).collect()
+
+
+BARE = [service(f"shop/{name}") for name in ("db", "api", "api")]
+OTHERS = [
+    service("shop/web", selects={"app": "web"}),
+    service("shop/out", type="ExternalName", externalName="example.org"),
+    5,
+    {"metadata": {"name": "odd"}},
+    {"spec": {}},
+]
+
+
+@pytest.mark.parametrize(
+    ("services", "asked"),
+    [
+        (OTHERS, []),
+        ([*OTHERS, *BARE], [f"{SLICES_PATH} kubernetes.io/service-name in (api,db)"]),
+        ([service(f"shop/s{number}") for number in range(MOST_NAMES + 1)], [SLICES_PATH]),
+    ],
+)
+async def test_slices_are_listed_for_services_without_a_selector(services: list[Any], asked: list[str]) -> None:
+    """By the names of the Services, unless these are too many for a URL."""
+    server = Server()
+    server.lists = {CORE["services"]: services, SLICES_PATH: [{"metadata": {}}]}
+    raw = await LiveCluster(server).collect()
+
+    assert asked == [path for path in server.asked if "endpointslices" in path]
+    assert raw.objects["endpointslices"] == [{"metadata": {}}] * len(asked)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_slices_that_cannot_be_listed_are_noted(status: int) -> None:
+    """Not served is not the same as none there: a Service without a selector may lead somewhere all the same."""
+    server = Server(refuses={SLICES_PATH: status})
+    server.lists = {CORE["services"]: BARE}
+    raw = await LiveCluster(server).collect()
+
+    assert raw.unreadable == {"endpointslices": f"it answered {status}"}
 
 
 async def test_needed_list_that_is_forbidden_ends_the_reading() -> None:

@@ -20,6 +20,7 @@ from auditor.model.prediction import Change, Difference
 from auditor.services import Services
 from auditor.targets import Targets
 from tests.builders import Raw, allow, block, deny_all, named, pod, pods, policy, port, selector, snapshot, tcp
+from tests.unit.explaining import leading, service, slice_of
 from tests.unit.reports.builders import EVIL, TRICKS
 
 HOSTILE = f"{EVIL}{TRICKS}"
@@ -50,6 +51,8 @@ ADMIN = {
         ],
     },
 }
+LEGACY = service("shop/legacy", leading(80), at=["10.96.0.1"])
+BANK = service("shop/bank", type="ExternalName", externalName="bank.example.org")
 
 
 def answer(source: str, destination: str, number: int, *objects: Raw) -> Explained:
@@ -85,9 +88,18 @@ def rule(number: int, matched: str = "no", ref: PolicyRef | None = None) -> Rule
     return RuleStep(policy_ref, f"spec.ingress[{number}]", matched, "allow", f"{policy_ref.name} because {number}")
 
 
+def endpoints() -> Explained:
+    """A Service without a selector that leads to a pod."""
+    made = slice_of("shop/legacy", "10.1.0.1", ports=[{"port": 9187}])
+    return answer("shop/db", "shop/svc/legacy", 80, *POLICIES, LEGACY, made)
+
+
 EXPLAINED: dict[str, Explained] = {
     "allowed": answer("shop/api", "shop/db", 5432, *POLICIES),
     "denied": answer("shop/web", "shop/db", 5432, *POLICIES),
+    "endpoints": endpoints(),
+    "endpoints-none": answer("shop", "shop/svc/legacy", 80, *POLICIES, LEGACY),
+    "external-name": answer("shop/web", "shop/svc/bank", 443, *POLICIES, BANK),
     "hostile": hostile(),
     "several": answer("shop", "shop", 9187, *POLICIES),
     "tiers": tiers(),
