@@ -1,4 +1,6 @@
-"""What the API server refuses of a manifest's metadata and label selectors; `decode*` refuse what they cannot read.
+"""What the API server refuses of a manifest's metadata and label selectors.
+
+`decode*` refuse what they cannot read, and `ordered_shapes` what a CRD of the Network Policy API forbids.
 
 Pure.  Asked of manifests only: what a server has stored, it took, perhaps under older and laxer rules
 (`apimachinery/pkg/api/validation`, `pkg/apis/networking/validation`).
@@ -9,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from auditor.cluster import fields
+from auditor.cluster import fields, ordered_shapes
 from auditor.cluster.fields import FieldError, Raw, UnknownField
 from auditor.cluster.kinds import Kind
 
@@ -59,10 +61,12 @@ def refusals(raw: Raw, kind: Kind) -> Iterator[FieldError]:
     if kind.resource == "networkpolicies":
         for selector in _selectors(fields.mapping(raw, "spec")):
             yield from _selector(selector)
+    if kind.group == ordered_shapes.GROUP:
+        yield from ordered_shapes.refusals(raw, kind)
 
 
 def _unknown(raw: Raw, metadata: Raw, kind: Kind) -> Iterator[FieldError]:
-    for key in raw if kind.resource in _FLAT else ():
+    for key in raw if kind.resource in _FLAT or kind.group == ordered_shapes.GROUP else ():
         if key not in OBJECT_FIELDS:
             yield UnknownField("no field of this kind", raw, key)
     for key in metadata:

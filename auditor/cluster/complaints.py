@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from auditor.cluster import fields, history
+from auditor.cluster import fields, history, ordered_shapes
 from auditor.cluster.documents import UNNUMBERED, Item, numbered
 from auditor.cluster.fields import FieldError, NullItem, Path, Raw, UnknownField
 from auditor.cluster.kinds import Kind, gone_since
@@ -46,6 +46,32 @@ _BY_FIELD: Mapping[str, str] = {
     "metadata": "metadata with at least a name: metadata: {name: ...}",
     "template": "spec.template with the labels and containers of its pods",
 }
+_ORDERED_RULES = "a list of rules, each with a dash; those beyond the limit go into a policy of the next priority"
+_ORDERED_PEERS = "one field for each item of the list; peers beyond the limit go into a rule below with the same action"
+_BY_FIELD_OF_ORDERED: Mapping[str, str] = {
+    "priority": "a whole number from 0 to 1000 without quotes; the lowest is asked first",
+    "subject": "namespaces: {} for all pods, or else pods: {namespaceSelector: ..., podSelector: ...}, not both",
+    "ingress": _ORDERED_RULES,
+    "egress": _ORDERED_RULES,
+    "from": _ORDERED_PEERS,
+    "to": _ORDERED_PEERS,
+    "ports": "a list of at least one port, each with a dash; without the field all ports are meant",
+    "protocols": "a list of at least one protocol, each with a dash; without the field all ports are meant",
+    "networks": "up to 25 blocks such as 10.0.0.0/8 or fd00::/8, none of them twice",
+    "domainNames": "up to 25 names such as example.org or *.example.org, none of them twice",
+    "tcp": "destinationPort: {range: {start: 1, end: 65535}} for all ports",
+    "udp": "destinationPort: {range: {start: 1, end: 65535}} for all ports",
+    "sctp": "destinationPort: {range: {start: 1, end: 65535}} for all ports",
+    "operator": _BY_FIELD["operator"],
+    "values": "a list of strings",
+    "metadata": _BY_FIELD["metadata"],
+    "annotations": _BY_FIELD["annotations"],
+}
+_BY_PLACE: Mapping[tuple[str, str], str] = {
+    ("BaselineAdminNetworkPolicy", "metadata.name"): "name: default",
+    ("AdminNetworkPolicy", "metadata.name"): _NAME,
+    ("ClusterNetworkPolicy", "metadata.name"): _NAME,
+}
 
 
 def where(raw: Raw, error: BaseException) -> tuple[Path, str]:
@@ -60,14 +86,18 @@ def wrong(item: Item, kind: Kind, error: FieldError, *, refused: bool) -> Proble
     path, why = where(item.value, error)
     attempt = _instead(item.value, kind, path, error)
     if refused:
-        so = ", so it has no effect" if kind.resource == "networkpolicies" else ""
+        so = ", so it has no effect" if _decides(kind) else ""
         return item.problem(Effect.REFUSED, f"the API server would refuse this object{so}", why, attempt, path)
-    decides = kind.resource == "networkpolicies" and path[:1] == ("spec",)
+    decides = _decides(kind) and path[:1] == ("spec",)
     taken = "taken for an object with nothing set" if isinstance(error, NullItem) else "dropped without a word"
     effect = Effect.UNSURE if decides else Effect.NOTED
     return item.problem(
         effect, f"kubectl refuses this object; sent otherwise, the field is {taken}", why, attempt, path
     )
+
+
+def _decides(kind: Kind) -> bool:
+    return kind.resource == "networkpolicies" or kind.group == ordered_shapes.GROUP
 
 
 def _instead(raw: Raw, kind: Kind, path: Path, error: FieldError) -> str:
@@ -81,6 +111,9 @@ def _instead(raw: Raw, kind: Kind, path: Path, error: FieldError) -> str:
         return history.as_v1(raw) or "TCP, UDP or SCTP in capitals"
     if len(names) > 1 and names[-2] in {"labels", "matchLabels"}:
         return _WORD if "expected" in error.reason else _LABEL
+    if kind.group == ordered_shapes.GROUP:
+        at = (kind.name, ".".join(names))
+        return _BY_PLACE.get(at) or _BY_FIELD_OF_ORDERED.get(last) or _explained(kind, names)
     return _BY_FIELD.get(last) or _explained(kind, names)
 
 
