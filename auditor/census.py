@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from auditor.model.flow import Family, Verdict
@@ -44,12 +45,14 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Cells between namespaces: the verdicts that occur among the identities of both."""
+    """Cells between namespaces: the verdicts that occur among the identities of both, a pod and itself left out."""
 
     sources: tuple[str, ...]
     destinations: tuple[str, ...]
     cells: tuple[bytes, ...]
     """A row for each source, in it a cell for each destination."""
+    alone: tuple[str, ...] = ()
+    """Where both ends can only be one and the same pod; the cell is what another pod like it would get."""
 
 
 def asked(prediction: Prediction) -> tuple[Asked, ...]:
@@ -91,8 +94,17 @@ def _by_query(prediction: Prediction, destinations: Sequence[int]) -> dict[Query
     return dict(found)
 
 
+def alone(prediction: Prediction, item: Asked) -> frozenset[int]:
+    """The positions that are both ends and a single pod: it reaches itself, whatever its cell on the diagonal says."""
+    both = set(item.sources).intersection(item.destinations)
+    return frozenset(place for place in both if prediction.matrix.identities[place].alone)
+
+
 def cells(prediction: Prediction, item: Asked) -> list[bytes]:
-    """A row for each source, in it a cell for each destination; on the diagonal, two members of one identity."""
+    """A row for each source, in it a cell for each destination.
+
+    On the diagonal it is that of two members of one identity, or would be, where the identity is `alone`.
+    """
     matrix = prediction.matrix
     plane = matrix.planes[item.family, item.query]
     size = len(plane.allowed)
@@ -182,19 +194,28 @@ def folded(prediction: Prediction, item: Asked) -> Folded:
     for place in item.destinations:
         receivers[matrix.identities[place].namespace].append(matrix.places[place])
     everybody = sum(senders.values())
-    columns = [_met(plane, receivers[name], everybody) for name in sorted(receivers)]
+    single = {matrix.places[place] for place in alone(prediction, item)}
+    only = {name: numbers[0] for name, numbers in receivers.items() if senders.get(name) == _sole(numbers, single)}
+    single -= set(only.values())
+    columns = [_met(plane, receivers[name], everybody, single) for name in sorted(receivers)]
     rows = tuple(
         bytes(sum(bit for bit, met in column if met & senders[name]) for column in columns) for name in sorted(senders)
     )
-    return Folded(tuple(sorted(senders)), tuple(sorted(receivers)), rows)
+    return Folded(tuple(sorted(senders)), tuple(sorted(receivers)), rows, tuple(sorted(only)))
 
 
-def _met(plane: Plane, numbers: Sequence[int], everybody: int) -> list[tuple[int, int]]:
+def _sole(numbers: Sequence[int], single: AbstractSet[int]) -> int:
+    """The set of the one pod that these classes are; no set at all where they are more."""
+    return 1 << numbers[0] if len(numbers) == 1 and numbers[0] in single else -1
+
+
+def _met(plane: Plane, numbers: Sequence[int], everybody: int, single: AbstractSet[int]) -> list[tuple[int, int]]:
     """For each verdict its bit, and the sources that have it with at least one of these destinations."""
     met = dict.fromkeys(VERDICTS, 0)
     for number in numbers:
+        others = everybody & ~(1 << number) if number in single else everybody
         sets = _sets(plane, number)
         for verdict, row in zip(_IN_SETS, sets, strict=True):
-            met[verdict] |= row
-        met[Verdict.DENIED] |= everybody & ~(sets[0] | sets[1] | sets[2])
+            met[verdict] |= row & others
+        met[Verdict.DENIED] |= others & ~(sets[0] | sets[1] | sets[2])
     return [(BIT[verdict], row) for verdict, row in met.items() if row]

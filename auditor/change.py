@@ -14,9 +14,9 @@ from itertools import product
 from auditor.evaluate.bits import ones
 from auditor.evaluate.model import Model
 from auditor.evaluate.reach import Classified, Reach, between
-from auditor.identities import find_identities
+from auditor.identities import Unnamed, find_identities
 from auditor.model.cluster import Owner, Pod
-from auditor.model.flow import Family, Traffic, Verdict
+from auditor.model.flow import Family, Protocol, Traffic, Verdict
 from auditor.model.matrix import Plane, Query
 from auditor.model.prediction import Change, Difference
 from auditor.model.problem import Problem
@@ -47,7 +47,12 @@ Found = tuple[Pair, Pair, Family, Query, Verdict, Verdict]
 
 
 def compare_models(
-    old: Model, new: Model, *, names: tuple[str, str], queries: Sequence[Query] = (), problems: Sequence[Problem] = ()
+    old: Model,
+    new: Model,
+    *,
+    names: tuple[str, str],
+    queries: Sequence[Query] = (),
+    problems: tuple[Sequence[Problem], Sequence[Problem]] = ((), ()),
 ) -> Difference:
     """Say what changes from `old` to `new` for the ports that either asks about, or for `queries`."""
     one, other = Classified(old, old.snapshot.pods), Classified(new, new.snapshot.pods)
@@ -70,8 +75,22 @@ def compare_models(
         appeared=appeared,
         vanished=vanished,
         flows=flows,
-        problems=tuple(problems),
+        problems=tuple(item for item in problems[0] if item in problems[1]),
+        old_problems=tuple(item for item in problems[0] if item not in problems[1]),
+        new_problems=tuple(item for item in problems[1] if item not in problems[0]),
+        unnamed=() if queries else tuple(_unnamed(old, new, asked)),
     )
+
+
+def _unnamed(old: Model, new: Model, asked: Iterable[Query]) -> Iterator[Query]:
+    """Queries that were made up: in neither set does anybody declare or name those ports."""
+    declared = {
+        (port.protocol, port.number) for model in (old, new) for pod in model.snapshot.pods for port in pod.ports
+    }
+    free = (Unnamed(old), Unnamed(new))
+    for query in asked:
+        if query[0] is Protocol.TCP and query not in declared and all(query[1] in ports for ports in free):
+            yield query
 
 
 def with_outside(old: Model, new: Model, difference: Difference, queries: Sequence[Query] = ()) -> Difference:

@@ -264,6 +264,10 @@ class Unnamed:
         }
         self._free = tuple(port for port in UNNAMED_PORTS if not any(first <= port <= last for first, last in ranges))
 
+    def __contains__(self, port: object) -> bool:
+        """Whether a port may be made up."""
+        return port in self._free
+
     def port(self, declared: Iterable[int] = ()) -> frozenset[int]:
         """A port that no policy names and that is not declared, as a set of one; empty where all are named."""
         taken = set(declared)

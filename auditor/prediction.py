@@ -47,6 +47,7 @@ def foresee(
     snapshot = model.snapshot
     known = Classified(model, snapshot.pods)
     identities = find_identities(model, lambda _: True, by_address=True, classified=known)
+    _check_scope(snapshot.pods, identities, wanted)
     sources = _positions(model, identities, wanted, wanted.sources)
     destinations = _positions(model, identities, wanted, wanted.destinations)
     scope = None
@@ -98,6 +99,29 @@ def _positions(
             raise _not_there(target)
         found |= {place for place in places if place is not None}
     return tuple(sorted(found))
+
+
+def _check_scope(pods: Sequence[Pod], identities: Sequence[Identity], wanted: Wanted) -> None:
+    """Raise UsageError where namespaces and labels leave nothing of an input that has pods."""
+    if not pods or any(_in_scope(item, wanted) for item in identities):
+        return
+    asked = [f"-n {name}" for name in wanted.namespaces] + ["-l"] * (wanted.selector is not None)
+    if not asked:
+        return
+    meant = [pod for pod in pods if not wanted.namespaces or pod.namespace in wanted.namespaces]
+    if wanted.selector is not None:
+        meant = [pod for pod in meant if wanted.selector.matches(pod.labels)]
+    why = "no pod of these namespaces has these labels" if wanted.selector is not None else "no pod is there"
+    if meant:
+        reasons = sorted({_outside(pod) for pod in meant} - {""})
+        why = f"the pods that are meant stand outside the matrix: they {', or '.join(reasons)}"
+    elif wanted.selector is not None and not wanted.namespaces:
+        why = "no pod has these labels"
+    raise UsageError(
+        f"no pod of the matrix is meant by {', '.join(asked)}",
+        why=why,
+        attempt="netaudit predict without -n and -l, which lists the workloads, or a matching label such as -l app=web",
+    )
 
 
 def _not_there(target: Target) -> UsageError:

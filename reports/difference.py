@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.model.flow import Verdict
+from auditor.model.matrix import Query
 from auditor.model.prediction import Change, Difference
-from auditor.model.problem import Problem
+from auditor.model.problem import Effect, Problem
 from reports.columns import Cell, Ink, paragraph, table
 from reports.json_text import encode
+from reports.prediction.view import port_name
 from reports.problems import problem_lines
 from reports.words import plural
 
@@ -39,6 +41,28 @@ class ChangeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemEntry:
+    """Something to mend in the input, and in which: `old`, `new` or `both`."""
+
+    effect: Effect
+    file: str
+    line: int | None
+    object: str
+    what: str
+    why: str
+    attempt: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortEntry:
+    """A port of a protocol."""
+
+    protocol: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What `-o json` writes."""
 
@@ -54,7 +78,9 @@ class Document:
     appeared: list[str]
     """Workloads that only the new manifests have."""
     vanished: list[str]
-    problems: list[Problem]
+    problems: list[ProblemEntry]
+    unnamed_ports: list[PortEntry]
+    """Ports that no policy names and no container declares: each stands for all of its kind."""
 
 
 def render_json(difference: Difference) -> str:
@@ -69,9 +95,21 @@ def render_json(difference: Difference) -> str:
         other=[_entry(change) for change in difference.other],
         appeared=list(difference.appeared),
         vanished=list(difference.vanished),
-        problems=list(difference.problems),
+        problems=[_problem(item, side) for side, _, items in _sides(difference) for item in items],
+        unnamed_ports=[PortEntry(protocol.value, port) for protocol, port in difference.unnamed],
     )
     return encode(document)
+
+
+def _sides(difference: Difference) -> Iterator[tuple[str, str, tuple[Problem, ...]]]:
+    """The problems of both inputs and of each, with a word and a title."""
+    yield "both", "Problems of the input, old and new", difference.problems
+    yield "old", "Problems of the input, old only", difference.old_problems
+    yield "new", "Problems of the input, new only", difference.new_problems
+
+
+def _problem(item: Problem, side: str) -> ProblemEntry:
+    return ProblemEntry(item.effect, item.file, item.line, item.object, item.what, item.why, item.attempt, side)
 
 
 def _entry(change: Change) -> ChangeEntry:
@@ -94,10 +132,10 @@ def render_table(difference: Difference) -> str:
 
 def _page(difference: Difference) -> Iterator[str]:
     yield from paragraph(_sentence(difference), WIDTH, "", "  ")
-    yield from _section("Problems of the input", problem_lines(difference.problems, WIDTH))
-    families = len({change.family for part in _parts(difference) for change in part}) > 1
+    for _, title, problems in _sides(difference):
+        yield from _section(title, problem_lines(problems, WIDTH))
     for title, part in zip(("Opened", "Closed", "Changed otherwise"), _parts(difference), strict=True):
-        yield from _section(f"{title} ({len(part):,})", _changes(part, families=families))
+        yield from _section(f"{title} ({len(part):,})", _changes(part, difference))
     yield from _section("Only in the new manifests", _names(difference.appeared))
     yield from _section("Only in the old manifests", _names(difference.vanished))
 
@@ -121,12 +159,13 @@ def _section(title: str, body: Iterator[str]) -> Iterator[str]:
         yield from ("", title, *lines)
 
 
-def _changes(changes: Sequence[Change], *, families: bool) -> Iterator[str]:
+def _changes(changes: Sequence[Change], difference: Difference) -> Iterator[str]:
+    families = len({change.family for part in _parts(difference) for change in part}) > 1
     rows: list[list[Cell]] = [
         [
             change.source,
             change.destination,
-            _port(change, families=families),
+            _port(change, difference.unnamed, families=families),
             f"{_word(change.before)} -> {_word(change.after)}",
             ", ".join(change.because),
         ]
@@ -138,8 +177,8 @@ def _changes(changes: Sequence[Change], *, families: bool) -> Iterator[str]:
         yield f"... and {len(changes) - CHANGES:,} more; -o json has all of them"
 
 
-def _port(change: Change, *, families: bool) -> str:
-    name = f"{change.query[1]}/{change.query[0].value}"
+def _port(change: Change, unnamed: Sequence[Query], *, families: bool) -> str:
+    name = port_name(change.query, unnamed)
     return f"{name} {change.family.value}" if families else name
 
 

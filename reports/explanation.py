@@ -6,7 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.model.explanation import DirectionSteps, Explained, Explanation, Group, RuleStep, TierStep
 from auditor.model.flow import Direction, PolicyRef, Traffic
@@ -53,6 +53,7 @@ def render_table(explained: Explained) -> str:
 
 def _page(explained: Explained) -> Iterator[str]:
     single = len(explained.groups) == 1 and explained.groups[0].flows == 1
+    explained = _called(explained)
     if not single:
         yield from _summary(explained)
     for group in explained.groups:
@@ -65,6 +66,22 @@ def _page(explained: Explained) -> Iterator[str]:
         yield ""
     for note in explained.notes:
         yield from paragraph(note, WIDTH, "note: ", "      ")
+
+
+def _called(explained: Explained) -> Explained:
+    """The answer with addresses that stand for a block or the internet under its name."""
+    return replace(explained, groups=tuple(_named(group, explained) for group in explained.groups))
+
+
+def _named(group: Group, explained: Explained) -> Group:
+    item = group.example
+    source, destination = _name(item.source, explained.source), _name(item.destination, explained.destination)
+    return replace(group, example=replace(item, source=source, destination=destination))
+
+
+def _name(end: str, target: str) -> str:
+    """An end as the user meant it: what has no slash is an address, and may be one of many that were asked about."""
+    return end if "/" in end or end == target else f"{target} ({end})"
 
 
 def _summary(explained: Explained) -> Iterator[str]:

@@ -79,6 +79,8 @@ VERDICTS: dict[Verdict, Sign] = {
 """Cells of predictions.  ASCII: a cell is its sign alone, and a terminal that lacks a glyph shows `?` for it."""
 MIXED = Sign("mixed", "%", "mixed", 1)
 """A cell for flows that have not all the same verdict."""
+ITSELF = Sign("itself", "=", "only itself", 3)
+"""A cell between a single pod and itself, which no policy forbids."""
 
 SEVERITIES: tuple[str, ...] = tuple(severity.value for severity in Severity)
 

@@ -99,7 +99,7 @@ def _difference(flags: argparse.Namespace) -> int:
     queries = tuple(_query(protocol, port) for protocol, port in _ports(flags))
     before, after = model_of(flags, old.snapshot), model_of(flags, new.snapshot)
     difference = compare_models(
-        before, after, names=(old.origin, new.origin), queries=queries, problems=(*old.problems, *new.problems)
+        before, after, names=(old.origin, new.origin), queries=queries, problems=(old.problems, new.problems)
     )
     difference = with_outside(before, after, difference, queries)
     write(difference, outputs, DIFFERENCES)

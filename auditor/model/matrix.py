@@ -71,6 +71,13 @@ class Identity:
         return tuple(sorted({pod.node for pod in self.pods if pod.node}))
 
     @property
+    def alone(self) -> bool:
+        """Whether it is a single pod, which has no other like it to talk to."""
+        first = self.pods[0]
+        # A pod that is planned for a workload stands for all its replicas.
+        return len(self.pods) == 1 and not (first.planned and first.owner is not None and first.owner.kind != "Pod")
+
+    @property
     def title(self) -> str:
         """What a person calls it: its namespace and workloads."""
         names = ", ".join(owner.name for owner in self.owners[:TITLE_OWNERS])

@@ -131,3 +131,8 @@ class Difference:
     flows: int
     """Flows that were compared."""
     problems: tuple[Problem, ...] = ()
+    """Those that both sets have, each once."""
+    old_problems: tuple[Problem, ...] = ()
+    new_problems: tuple[Problem, ...] = ()
+    unnamed: tuple[Query, ...] = ()
+    """Ports that no policy names and no container declares in either set: each stands for all of its kind."""

@@ -89,6 +89,9 @@ def _findings(prediction: Prediction) -> Iterator[str]:
         if len(found) <= REMEDIES:
             yield from paragraph(first.remedy, WIDTH, "  try: ", "       ")
     more, news = len(found) - FINDINGS, view.infos(prediction)
+    if not found and news:
+        yield f"Only {news:,} of severity info, which -o json has."
+        return
     rest = [f"{more:,} more rules with findings"] * (more > 0) + [f"{news:,} of severity info"] * (news > 0)
     if any(item.times > 1 for item in found):
         rest.insert(0, "each of them")
@@ -123,7 +126,14 @@ def _coverage(prediction: Prediction) -> Iterator[str]:
         for item in found[:COVERED]
     ]
     if rows:
-        heads = ("namespace", "pods", "ingress isolated", "default deny", "egress isolated", "default deny")
+        heads = (
+            "namespace",
+            "pods",
+            "ingress isolated",
+            "ingress default deny",
+            "egress isolated",
+            "egress default deny",
+        )
         yield from table(heads, rows, WIDTH, _INK)
     yield from _left_out(len(found) - COVERED, "namespaces")
     closed = len(everything) - len(found)
@@ -149,14 +159,14 @@ def _totals(prediction: Prediction, found: Sequence[Total]) -> Iterator[str]:
     rows: list[list[Cell]] = []
     for total in found[:PORTS]:
         pairs = dict(total.pairs)
-        name = view.total_name(total, prediction.matrix.families)
+        name = view.total_name(total, prediction.matrix.families, prediction.unnamed)
         rows.append([name, *(f"{pairs.get(verdict, 0):,}" for verdict in columns)])
     if rows:
         yield from table(("port", *(verdict.value for verdict in columns)), rows, WIDTH, _INK)
     yield from _left_out(len(found) - PORTS, "ports")
-    if prediction.unnamed:
-        ports = ", ".join(view.port_name(query) for query in prediction.unnamed)
-        yield from paragraph(f"{ports}: no policy names it and no container declares it, like most ports.", WIDTH)
+    for query in prediction.unnamed:
+        meant = f"one that no policy names and no container declares, such as {view.port_name(query)}."
+        yield from paragraph(f"{view.port_name(query, prediction.unnamed)}: {meant}", WIDTH)
 
 
 def _matrix(prediction: Prediction, items: tuple[Asked, ...]) -> Iterator[str]:
@@ -186,6 +196,9 @@ def _legend(prediction: Prediction, found: Grids, *, listed: bool) -> Iterator[s
     yield from paragraph(", ".join(f"{sign.glyph} {sign.word}" for sign in signs), WIDTH)
     if found.identities:
         yield "A row or column is pods that no policy tells apart; where both are the same, two of them."
+    if any(words.ITSELF.glyph in row.signs for grid in found.grids for row in grid.rows):
+        sign = words.ITSELF
+        yield f"{sign.glyph} {sign.word}: a single pod, which reaches itself whatever policies say."
     members = found.members
     if not listed:
         members = tuple(sorted({place for grid in found.grids for place in grid.columns}))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditor.census import Asked, asked, cells, folded, totals
+from auditor.census import Asked, Total, alone, asked, cells, folded, totals
 from auditor.model.lint import LintFinding
 from auditor.model.matrix import Identity
 from auditor.model.prediction import Coverage, Excluded, Prediction, Unselected
@@ -57,7 +57,7 @@ class PlaneEntry:
     """Verdicts for one port in one family; several entries of a port are parts of one matrix.
 
     From `sources[i]` to `destinations[j]` it is the sign `rows[index[i]][j]`; ends are positions in `identities`, or in
-    `namespaces`, counted from 0.
+    `namespaces`, counted from 0.  Between one of `alone` and itself the sign is what another pod like it would get.
     """
 
     family: str
@@ -65,6 +65,8 @@ class PlaneEntry:
     port: int
     sources: list[int]
     destinations: list[int]
+    alone: list[int]
+    """Ends, both sources and destinations, that are a single pod: it reaches itself whatever policies say."""
     rows: list[str]
     index: list[int]
 
@@ -134,24 +136,21 @@ def document(prediction: Prediction) -> Document:
             _plane(
                 item,
                 cells(prediction, item),
-                map(place.__getitem__, item.sources),
-                map(place.__getitem__, item.destinations),
+                [place[it] for it in item.sources],
+                [place[it] for it in item.destinations],
+                sorted(place[it] for it in alone(prediction, item)),
             )
             for item in items
         ],
         by_namespace=[
-            _plane(item, fold.cells, map(home.__getitem__, fold.sources), map(home.__getitem__, fold.destinations))
+            _plane(
+                item,
+                fold.cells,
+                *([home[it] for it in names] for names in (fold.sources, fold.destinations, fold.alone)),
+            )
             for item, fold in ((item, folded(prediction, item)) for item in items)
         ],
-        totals=[
-            TotalEntry(
-                total.family.value,
-                total.query[0].value,
-                total.query[1],
-                **{verdict.value: pairs for verdict, pairs in total.pairs},
-            )
-            for total in totals(prediction, items)
-        ],
+        totals=[_total(total) for total in totals(prediction, items)],
         coverage=list(prediction.coverage),
         unselected=list(prediction.unselected),
         excluded=list(prediction.excluded),
@@ -160,6 +159,11 @@ def document(prediction: Prediction) -> Document:
         problems=list(prediction.problems),
         warnings=list(prediction.warnings),
     )
+
+
+def _total(item: Total) -> TotalEntry:
+    pairs = {verdict.value: number for verdict, number in item.pairs}
+    return TotalEntry(item.family.value, item.query[0].value, item.query[1], **pairs)
 
 
 def _identities(prediction: Prediction, ends: Iterable[int]) -> list[IdentityEntry]:
@@ -183,7 +187,9 @@ def _identity(item: Identity, *, named: bool) -> IdentityEntry:
     )
 
 
-def _plane(item: Asked, found: Sequence[bytes], sources: Iterable[int], destinations: Iterable[int]) -> PlaneEntry:
+def _plane(
+    item: Asked, found: Sequence[bytes], sources: list[int], destinations: list[int], single: list[int]
+) -> PlaneEntry:
     """Write each row that occurs once, in the order in which sources have them."""
     number: dict[bytes, int] = {}
     index = [number.setdefault(row, len(number)) for row in found]
@@ -191,8 +197,9 @@ def _plane(item: Asked, found: Sequence[bytes], sources: Iterable[int], destinat
         item.family.value,
         item.query[0].value,
         item.query[1],
-        list(sources),
-        list(destinations),
+        sources,
+        destinations,
+        single,
         [view.signs(row) for row in number],
         index,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.census import BIT, Asked, asked, cells, folded
+from auditor.census import BIT, Asked, alone, asked, cells, folded
 from auditor.errors import UsageError
 from auditor.model.flow import Family, Verdict
 from auditor.model.matrix import Query
@@ -90,7 +90,7 @@ def graph(prediction: Prediction) -> Graph:
                     asks = found.setdefault((source, destination, certain), [])
                     asks.append((item.family, item.query, bool(cell & ~bits)))
     arrows = tuple(
-        Arrow(source, destination, _text(asks, prediction.matrix.families), certain)
+        Arrow(source, destination, _text(prediction, asks), certain)
         for (source, destination, certain), asks in sorted(found.items(), key=lambda pair: _order(pair[0]))
     )
     boxes = _boxes(prediction, ends) if single else (_namespaces(prediction, ends),)
@@ -102,11 +102,11 @@ def _order(ends: Ends) -> tuple[int, int, bool]:
 
 
 def _pairs(prediction: Prediction, item: Asked) -> Iterator[tuple[str, str, int]]:
-    identities = prediction.matrix.identities
+    single = alone(prediction, item)
     for source, row in zip(item.sources, cells(prediction, item), strict=True):
         for destination, cell in zip(item.destinations, row, strict=True):
             # A pod alone has no other member to talk to.
-            if source != destination or len(identities[source].pods) > 1:
+            if source != destination or source not in single:
                 yield f"n{source + 1}", f"n{destination + 1}", cell
 
 
@@ -115,13 +115,15 @@ def _folds(prediction: Prediction, item: Asked) -> Iterator[tuple[str, str, int]
     found = folded(prediction, item)
     for source, row in zip(found.sources, found.cells, strict=True):
         for destination, cell in zip(found.destinations, row, strict=True):
-            yield number[source], number[destination], cell
+            if source != destination or source not in found.alone:
+                yield number[source], number[destination], cell
 
 
-def _text(asks: list[tuple[Family, Query, bool]], families: tuple[Family, ...]) -> str:
+def _text(prediction: Prediction, asks: list[tuple[Family, Query, bool]]) -> str:
     """The ports of an arrow; those that only some pods of both namespaces may use are marked."""
-    whole = view.port_names([(family, query) for family, query, mixed in asks if not mixed], families)
-    some = view.port_names([(family, query) for family, query, mixed in asks if mixed], families)
+    families, unnamed = prediction.matrix.families, prediction.unnamed
+    whole = view.port_names([(family, query) for family, query, mixed in asks if not mixed], families, unnamed)
+    some = view.port_names([(family, query) for family, query, mixed in asks if mixed], families, unnamed)
     names = [*whole, *(f"{name} (some)" for name in some)]
     more = [f"{len(names) - PORTS} more"] if len(names) > PORTS else []
     return ", ".join([*names[:PORTS], *more])

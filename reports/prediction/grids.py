@@ -6,13 +6,14 @@ Pure.  Between identities where the tables are small enough for a person, else b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from auditor.census import Asked, cells, folded
+from auditor.census import Asked, alone, cells, folded
 from auditor.model.flow import Family
 from auditor.model.matrix import Query
 from auditor.model.prediction import Prediction
 from reports.prediction import view
+from reports.words import ITSELF
 
 MOST_IDENTITIES = 30
 """On the shorter side of a table."""
@@ -56,29 +57,32 @@ class Grids:
         return tuple(sorted(rows.union(*(grid.columns for grid in self.grids))))
 
 
-Table = tuple[tuple[int, ...], tuple[int, ...], tuple[bytes, ...]]
-"""Sources, destinations and cells."""
+Table = tuple[tuple[int, ...], tuple[int, ...], tuple[bytes, ...], frozenset[int]]
+"""Sources, destinations, cells, and the ends among both that are a single pod."""
 
 
 def grids(prediction: Prediction, items: tuple[Asked, ...]) -> Grids | None:
     """Tables for a person; None where they would be too large for one."""
     if all(min(len(item.sources), len(item.destinations)) <= MOST_IDENTITIES for item in items):
-        found = _grouped(prediction, items, lambda item: (item.sources, item.destinations, _cells(prediction, item)))
+        found = _grouped(prediction, items, lambda item: _single(prediction, item))
         return Grids(tuple(view.names(prediction)), identities=True, grids=found)
     homes = [identity.namespace for identity in prediction.matrix.identities]
     number = {name: place for place, name in enumerate(sorted(set(homes)))}
 
     def fold(item: Asked) -> Table:
         found = folded(prediction, item)
-        return tuple(number[it] for it in found.sources), tuple(number[it] for it in found.destinations), found.cells
+        sources, destinations, both = (
+            tuple(number[it] for it in names) for names in (found.sources, found.destinations, found.alone)
+        )
+        return sources, destinations, found.cells, frozenset(both)
 
     if all(min(_homes(homes, item.sources), _homes(homes, item.destinations)) <= MOST_NAMESPACES for item in items):
         return Grids(tuple(number), identities=False, grids=_grouped(prediction, items, fold))
     return None
 
 
-def _cells(prediction: Prediction, item: Asked) -> tuple[bytes, ...]:
-    return tuple(cells(prediction, item))
+def _single(prediction: Prediction, item: Asked) -> Table:
+    return item.sources, item.destinations, tuple(cells(prediction, item)), alone(prediction, item)
 
 
 def _homes(homes: list[str], places: Iterable[int]) -> int:
@@ -91,15 +95,15 @@ def _grouped(prediction: Prediction, items: Iterable[Asked], make: Callable[[Ask
     for item in items:
         found.setdefault(make(item), []).append((item.family, item.query))
     families = prediction.matrix.families
-    return tuple(_grid(view.port_names(asked, families), table) for table, asked in found.items())
+    return tuple(_grid(view.port_names(asked, families, prediction.unnamed), table) for table, asked in found.items())
 
 
 def _grid(ports: tuple[str, ...], table: Table) -> Grid:
-    rows, columns, found = table
+    rows, columns, found, single = table
     turned = len(columns) > len(rows) and len(columns) > MOST_IDENTITIES
     if turned:
         rows, columns, found = columns, rows, tuple(bytes(column) for column in zip(*found, strict=True))
-    return Grid(ports, columns, tuple(_rows(rows, found)), turned)
+    return Grid(ports, columns, tuple(_marked(row, columns, single) for row in _rows(rows, found)), turned)
 
 
 def _rows(places: tuple[int, ...], found: tuple[bytes, ...]) -> Iterator[Row]:
@@ -110,3 +114,11 @@ def _rows(places: tuple[int, ...], found: tuple[bytes, ...]) -> Iterator[Row]:
     for place, row in zip(places, found, strict=True):
         alike.setdefault(row, []).append(place)
     yield from (Row(tuple(members), view.signs(row)) for row, members in alike.items())
+
+
+def _marked(row: Row, columns: tuple[int, ...], single: frozenset[int]) -> Row:
+    """A row with the sign of a pod alone with itself; in a row of several the sign there is that of the others."""
+    if len(row.members) > 1 or row.members[0] not in single:
+        return row
+    place = columns.index(row.members[0])
+    return replace(row, signs=f"{row.signs[:place]}{ITSELF.glyph}{row.signs[place + 1 :]}")

@@ -6,7 +6,7 @@ Pure.  Texts are raw: each format neutralises them on its own edge.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from auditor.census import BIT, Total
@@ -32,12 +32,14 @@ def signs(row: bytes) -> str:
     return row.translate(SIGNS).decode("ascii")
 
 
-def port_name(query: Query) -> str:
-    """A port as people write it: `80/TCP`."""
-    return f"{query[1]}/{query[0].value}"
+def port_name(query: Query, unnamed: Sequence[Query] = ()) -> str:
+    """A port as people write it: `80/TCP`; one that stands for all that nobody names is called so."""
+    return f"any other {query[0].value} port" if query in unnamed else f"{query[1]}/{query[0].value}"
 
 
-def port_names(asked: Iterable[tuple[Family, Query]], families: tuple[Family, ...]) -> tuple[str, ...]:
+def port_names(
+    asked: Iterable[tuple[Family, Query]], families: tuple[Family, ...], unnamed: Sequence[Query] = ()
+) -> tuple[str, ...]:
     """Ports, each once; the family is named where a port is asked in some of the cluster's families only."""
     by_query: dict[Query, list[Family]] = {}
     for family, query in asked:
@@ -45,9 +47,9 @@ def port_names(asked: Iterable[tuple[Family, Query]], families: tuple[Family, ..
     found = []
     for query, used in by_query.items():
         if set(used) >= set(families):
-            found.append(port_name(query))
+            found.append(port_name(query, unnamed))
         else:
-            found += [f"{port_name(query)} {family.value}" for family in used]
+            found += [f"{port_name(query, unnamed)} {family.value}" for family in used]
     return tuple(found)
 
 
@@ -150,6 +152,6 @@ def infos(prediction: Prediction) -> int:
     return sum(item.severity is LintSeverity.INFO for item in prediction.findings)
 
 
-def total_name(total: Total, families: tuple[Family, ...]) -> str:
+def total_name(total: Total, families: tuple[Family, ...], unnamed: Sequence[Query] = ()) -> str:
     """The port of a total, with its family where there are several."""
-    return port_names([(total.family, total.query)], families)[0]
+    return port_names([(total.family, total.query)], families, unnamed)[0]

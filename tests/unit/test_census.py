@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.census import BIT, Folded, asked, cells, folded, totals
+from auditor.census import BIT, Folded, alone, asked, cells, folded, totals
 from auditor.evaluate.model import Model
 from auditor.model.flow import Family, Protocol, Verdict
 from auditor.model.matrix import Plane
@@ -58,7 +58,32 @@ def test_namespaces_hold_every_verdict_that_occurs() -> None:
         ("ops", "shop"),
         ("ops", "shop"),
         (bytes([ALLOWED, ALLOWED | DENIED]), bytes([ALLOWED, ALLOWED | UNDEFINED])),
+        alone=("ops",),
     )
+
+
+def test_single_pods_are_no_pair_with_themselves() -> None:
+    """Of a pod that is denied to others like it, and has none, its namespace says nothing."""
+    two = (pod("a/one", app="one"), pod("a/two", app="two"))
+    closed = policy("a/p", selector(app="one"), ingress=[allow(pods(app="two"))])
+    prediction = foresee(Model(snapshot(*two, closed)), on_port(), origin="test")
+
+    (item,) = asked(prediction)
+
+    assert {0, 1} == alone(prediction, item)
+    assert DENIED == cells(prediction, item)[0][0]
+    assert Folded(("a",), ("a",), (bytes([ALLOWED]),)) == folded(prediction, item)
+
+
+def test_pod_that_is_planned_for_a_workload_is_not_single() -> None:
+    """It stands for all replicas, which policies may keep from each other."""
+    (one,) = foresee(Model(snapshot(pod("a/p", owner="Deployment/p"))), on_port(), origin="test").matrix.identities
+    planned = replace(one.pods[0], planned=True)
+
+    assert one.alone
+    assert not replace(one, pods=(planned,)).alone
+    assert replace(one, pods=(replace(planned, owner=None),)).alone
+    assert not replace(one, pods=one.pods * 2).alone
 
 
 def test_flows_without_an_end_in_scope_are_left_out() -> None:

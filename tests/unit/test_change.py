@@ -8,6 +8,7 @@ from auditor.model.matrix import Query
 from auditor.model.prediction import Change, Difference
 from tests.builders import Raw, allow, block, deny_all, pod, pods, policy, port, selector, tcp
 from tests.unit.explaining import model_of
+from tests.unit.reports.prediction.samples import problem
 
 HTTP: Query = (Protocol.TCP, 80)
 WEB, DB = pod("shop/web", owner="Deployment/web", app="web"), pod("shop/db", owner="StatefulSet/db", app="db")
@@ -119,3 +120,21 @@ def test_ports_of_both_sides_are_asked_by_default() -> None:
     asked = {item.query[1] for item in found.closed}
     assert 5432 in asked
     assert 9999 not in asked
+
+
+def test_port_that_neither_side_names_or_declares_is_told_apart() -> None:
+    """What one side made up the other may name, and what the user names was not made up."""
+    named = policy("shop/q", selector(app="web"), ingress=[allow(ports=[tcp(8642)])])
+
+    assert ((Protocol.TCP, 8642),) == difference([WEB, DB], [WEB, DB, OPEN], ()).unnamed
+    assert ((Protocol.TCP, 18642),) == difference([WEB, DB], [WEB, DB, named], ()).unnamed
+    assert () == difference([WEB, DB], [WEB, DB, OPEN], ((Protocol.TCP, 8642),)).unnamed
+
+
+def test_problems_are_told_apart_by_side() -> None:
+    both, old, new = problem(0), problem(1), problem(2)
+    model = model_of(WEB)
+
+    found = compare_models(model, model, names=("old", "new"), problems=((both, old), (both, new)))
+
+    assert ((both,), (old,), (new,)) == (found.problems, found.old_problems, found.new_problems)

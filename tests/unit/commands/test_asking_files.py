@@ -155,6 +155,33 @@ def test_namespace_that_is_not_there(capsys: Captured) -> None:
     assert "staging" in err
 
 
+def test_nothing_of_no_pods_is_no_mistake(capsys: Captured, tmp_path: Path) -> None:
+    """Where there are no pods at all, a selector cannot be wrong."""
+    (tmp_path / "only.yaml").write_text(OPEN)
+
+    assert answers(capsys, "predict", "-f", str(tmp_path), "-l", "zz=1")[0] == 0
+
+
+def test_pods_outside_of_the_matrix_cannot_be_chosen(capsys: Captured, tmp_path: Path) -> None:
+    """It is said why there is nothing to be shown of pods that are there."""
+    host = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: host}, spec: {hostNetwork: true}}"
+    (tmp_path / "host.yaml").write_text(host.replace("true", "true, containers: [{name: c, image: i}]"))
+
+    code, _, err = answers(capsys, "predict", "-f", STAGING, "-f", str(tmp_path), "-n", "host")
+
+    assert code == 2
+    assert "they are on their node's network" in err
+
+
+def test_the_internet_is_called_so(capsys: Captured) -> None:
+    """An address that stands for many is told with what was asked about; one that was asked about is itself."""
+    _, out, _ = answers(capsys, "explain", "-f", STAGING, "internet", "staging/db", "5432")
+    _, single, _ = answers(capsys, "explain", "-f", STAGING, "9.9.9.9", "staging/db", "5432")
+
+    assert out.startswith("DENIED  the internet (1.0.0.0) -> staging/db 5432/TCP")
+    assert single.startswith("DENIED  9.9.9.9 -> staging/db 5432/TCP")
+
+
 def test_explain(capsys: Captured) -> None:
     """The verdict, and the rule with what it lacks."""
     code, out, _ = answers(capsys, "explain", "-f", STAGING, "staging/frontend", "staging/db", "5432")
@@ -278,6 +305,10 @@ def test_batch_from_a_file(capsys: Captured, tmp_path: Path) -> None:
         ["predict", "--dialect", "nobody"],
         ["predict", "-o", "pdf"],
         ["predict", "--to", "nobody"],
+        ["predict", "-l", "zz=1"],
+        ["predict", "-l", "zz=1", "--to", "staging/db"],
+        ["predict", "-n", "admin", "-l", "role=db"],
+        ["predict", "-n", "nobody"],
     ],
 )
 def test_mistakes_say_what_why_and_try(capsys: Captured, words: list[str]) -> None:

@@ -91,6 +91,27 @@ def test_problems_of_the_input_are_told_before_the_changes() -> None:
     assert text.index("Problems of the input") < text.index("shop/0.yaml:1") < text.index("Opened")
 
 
+def test_problems_say_whose_they_are() -> None:
+    """What both have is told once, and of the rest it is said where to look."""
+    found = replace(sample(), problems=(problem(0),), old_problems=(problem(1),), new_problems=(problem(2),))
+
+    text = render_table(found)
+
+    order = ["old and new", "shop/0.yaml:1", "old only", "shop/1.yaml:2", "new only", "shop/2.yaml:3", "Opened"]
+    assert order == sorted(order, key=text.index)
+    told = {item["file"]: item["side"] for item in json.loads(render_json(found))["problems"]}
+    assert {"shop/0.yaml": "both", "shop/1.yaml": "old", "shop/2.yaml": "new"} == told
+
+
+def test_port_that_was_made_up_is_called_so() -> None:
+    odd = replace(change(1), query=(Protocol.TCP, 8642))
+    found = replace(NONE, opened=(odd,), unnamed=(odd.query,))
+
+    assert "any other TCP port" in render_table(found)
+    assert "8642/TCP" in render_table(replace(found, unnamed=()))
+    assert [{"protocol": "TCP", "port": 8642}] == json.loads(render_json(found))["unnamed_ports"]
+
+
 def test_json_has_every_field() -> None:
     found = json.loads(render_json(replace(sample(), problems=(problem(0),))))
 

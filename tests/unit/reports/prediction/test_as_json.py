@@ -102,6 +102,16 @@ def test_verdicts_of_namespaces_are_folded() -> None:
     assert ["allowed", "denied", "mixed"] == [told[home("team-1"), home(f"team-{it}")] for it in (0, 2, 7)]
 
 
+def test_single_pods_are_marked() -> None:
+    """The cell between one and itself is what another like it would get."""
+    found = read(shop())
+
+    titles = [item["title"] for item in found["identities"]]
+    assert {"ops/console", "shop/api"} == {titles[place] for place in found["matrix"][-1]["alone"]}
+    home = found["namespaces"].index("ops")
+    assert [home] == found["by_namespace"][-1]["alone"]
+
+
 def test_rows_that_are_alike_are_written_once() -> None:
     for plane in read(namespaces())["matrix"]:
         assert len(plane["rows"]) == len(set(plane["rows"])) < len(plane["index"])

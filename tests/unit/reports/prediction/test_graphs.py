@@ -94,7 +94,7 @@ def test_arrows_are_the_flows_that_are_not_denied(prediction: Prediction) -> Non
         (f"n{item.source + 1}", f"n{item.destination + 1}", item.verdict is Verdict.ALLOWED)
         for item in cells(prediction)
         if item.verdict is not Verdict.DENIED
-        and (item.source != item.destination or len(prediction.matrix.identities[item.source].pods) > 1)
+        and (item.source != item.destination or not prediction.matrix.identities[item.source].alone)
     }
 
     found = graph.graph(prediction).arrows
@@ -106,8 +106,8 @@ def test_arrows_are_the_flows_that_are_not_denied(prediction: Prediction) -> Non
 def test_ports_of_a_pair_are_on_one_arrow() -> None:
     found = graph.graph(open_questions())
 
-    assert Arrow("n1", "n2", "53/UDP IPv4, 5432/TCP IPv4, 8642/TCP IPv4", certain=False) in found.arrows
-    assert Arrow("n2", "n3", "8642/TCP IPv4", certain=True) in found.arrows
+    assert Arrow("n1", "n2", "53/UDP IPv4, 5432/TCP IPv4, any other TCP port IPv4", certain=False) in found.arrows
+    assert Arrow("n2", "n3", "any other TCP port IPv4", certain=True) in found.arrows
 
 
 def test_arrows_stand_in_order_those_that_are_certain_first() -> None:
@@ -116,7 +116,7 @@ def test_arrows_stand_in_order_those_that_are_certain_first() -> None:
     )
     found = graph.graph(foreseen(pod("shop/a", at=["10.0.0.1"]), pod("shop/b", app="db", at=["10.0.0.2"]), both))
 
-    assert [("n1", "n2", True, "81/TCP"), ("n1", "n2", False, "80/TCP"), ("n2", "n1", True, "8642/TCP")] == [
+    assert [("n1", "n2", True, "81/TCP"), ("n1", "n2", False, "80/TCP"), ("n2", "n1", True, "any other TCP port")] == [
         (it.source, it.destination, it.certain, it.text) for it in found.arrows
     ]
 
@@ -132,10 +132,12 @@ def test_arrow_with_very_many_ports_counts_some_of_them() -> None:
 
 
 def test_uncertain_arrows_are_dashed() -> None:
-    assert '  n1 -> n2 [label="53/UDP IPv4, 5432/TCP IPv4, 8642/TCP IPv4", style=dashed];\n' in as_dot.render(
+    assert '  n1 -> n2 [label="53/UDP IPv4, 5432/TCP IPv4, any other TCP port IPv4", style=dashed];\n' in as_dot.render(
         open_questions()
     )
-    assert '  n1 -.->|"53/UDP IPv4, 5432/TCP IPv4, 8642/TCP IPv4"| n2\n' in as_mermaid.render(open_questions())
+    assert '  n1 -.->|"53/UDP IPv4, 5432/TCP IPv4, any other TCP port IPv4"| n2\n' in as_mermaid.render(
+        open_questions()
+    )
 
 
 def test_identities_stand_in_boxes_for_their_namespaces() -> None:
@@ -170,8 +172,8 @@ def test_namespaces_are_drawn_where_identities_are_too_many() -> None:
     names = {node.id: node.name for node in box.nodes}
     texts = {(names[it.source], names[it.destination]): it.text for it in found.arrows}
     assert [f"team-{number}" for number in range(8)] == list(names.values())
-    assert {"8642/TCP", "8642/TCP (some)"} == set(texts.values())
-    assert "8642/TCP (some)" == texts["team-1", "team-7"]
+    assert {"any other TCP port", "any other TCP port (some)"} == set(texts.values())
+    assert "any other TCP port (some)" == texts["team-1", "team-7"]
     assert ("team-1", "team-2") not in texts
 
 
@@ -191,3 +193,11 @@ def test_mermaid_is_told_of_more_arrows_than_it_draws(monkeypatch: pytest.Monkey
     monkeypatch.setattr(as_mermaid, "MOST_ARROWS", 19)
 
     assert "  %% 20 arrows: raise maxEdges" in as_mermaid.render(hostile_names())
+
+
+def test_namespace_of_a_single_pod_does_not_talk_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "MOST_IDENTITIES", 1)
+
+    found = graph.graph(foreseen(pod("a/one"), pod("b/one"), pod("b/two")))
+
+    assert [("n1", "n2"), ("n2", "n1"), ("n2", "n2")] == [(arrow.source, arrow.destination) for arrow in found.arrows]

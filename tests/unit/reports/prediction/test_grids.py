@@ -21,6 +21,7 @@ from tests.unit.reports.prediction.asking import cells
 from tests.unit.reports.prediction.samples import foreseen, in_scope, namespaces, open_questions
 from tests.unit.reports.prediction.strategies import predictions
 
+ANY = "any other TCP port"
 PORT_80 = Wanted(ports=((Protocol.TCP, 80),))
 
 
@@ -39,14 +40,17 @@ def test_every_cell_of_the_matrix_is_in_one_table(prediction: Prediction) -> Non
                 ends = [(column, member) if grid.turned else (member, column) for column in grid.columns]
                 told += [(*pair, name, sign) for name in grid.ports for pair, sign in zip(ends, row.signs, strict=True)]
     plain_names, families = set[tuple[int, int, str, str]](), prediction.matrix.families
+    single = {place for place, identity in enumerate(prediction.matrix.identities) if identity.alone}
     for item in cells(prediction):
-        sign = VERDICTS[item.verdict].glyph
-        plain_names.add((item.source, item.destination, f"{view.port_name(item.query)} {item.family.value}", sign))
+        sign = "=" if item.source == item.destination in single else VERDICTS[item.verdict].glyph
+        name = f"{view.port_name(item.query, prediction.unnamed)} {item.family.value}"
+        plain_names.add((item.source, item.destination, name, sign))
 
+    # In a row of several the sign of one with itself is that of the others.
     spread = {
-        (source, destination, full, sign)
+        (source, destination, full, "=" if source == destination in single else sign)
         for source, destination, name, sign in told
-        for full in ([name] if " " in name else [f"{name} {family.value}" for family in families])
+        for full in ([name] if "IPv" in name else [f"{name} {family.value}" for family in families])
     }
 
     assert plain_names == spread
@@ -57,19 +61,19 @@ def test_ports_whose_tables_are_equal_share_one() -> None:
     ports = [{"containerPort": number} for number in (80, 443)]
     found = made(foreseen(pod("a/web", ports=ports, app="web"), pod("a/b"), deny_all("a/deny", "Ingress", app="web")))
 
-    assert [(("80/TCP", "443/TCP"), (1,)), (("8642/TCP",), (0, 1))] == [(it.ports, it.columns) for it in found.grids]
+    assert [(("80/TCP", "443/TCP"), (1,)), ((ANY,), (0, 1))] == [(it.ports, it.columns) for it in found.grids]
 
 
 def test_families_that_differ_have_tables_of_their_own() -> None:
     names = [grid.ports for grid in made(open_questions()).grids]
 
-    assert [("53/UDP IPv4", "5432/TCP IPv4"), ("8642/TCP IPv4",), ("8642/TCP IPv6",)] == names
+    assert [("53/UDP IPv4", "5432/TCP IPv4"), (f"{ANY} IPv4",), (f"{ANY} IPv6",)] == names
 
 
 def test_families_that_agree_are_not_named() -> None:
     both = ["10.0.0.1", "fd00::1"]
 
-    assert [("8642/TCP",)] == [grid.ports for grid in made(foreseen(pod("a/a", at=both), pod("a/b", at=both))).grids]
+    assert [(ANY,)] == [grid.ports for grid in made(foreseen(pod("a/a", at=both), pod("a/b", at=both))).grids]
 
 
 def crowd(size: int) -> Prediction:
@@ -78,6 +82,26 @@ def crowd(size: int) -> Prediction:
     split = [policy(f"a/p{number:02}", selector(app=f"p{number:02}"), ingress=[allow()]) for number in range(1, size)]
     only = policy("a/only", selector(app="p00"), ingress=[allow(pods(app="p01"))])
     return foreseen(*objects, *split, only, wanted=PORT_80)
+
+
+def test_single_pod_and_itself_have_a_sign_of_their_own() -> None:
+    """Two replicas are kept apart, one pod is not kept from itself."""
+    two = (pod(f"a/p{number}", owner="Deployment/p", app="p") for number in range(2))
+    found = made(
+        foreseen(*two, pod("b/q"), deny_all("a/deny", "Ingress"), deny_all("b/deny", "Ingress"), wanted=PORT_80)
+    )
+
+    assert ["XX", "X="] == [row.signs for row in found.grids[0].rows]
+
+
+def test_namespace_of_a_single_pod_has_the_sign_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_IDENTITIES", 1)
+
+    found = made(
+        foreseen(pod("a/one"), pod("b/one", app="b"), pod("b/two"), deny_all("b/deny", app="b"), wanted=PORT_80)
+    )
+
+    assert ["=%", "%X"] == [row.signs for row in found.grids[0].rows]
 
 
 def test_rows_stand_one_by_one_while_they_are_few() -> None:
@@ -90,7 +114,7 @@ def test_many_rows_that_are_alike_share_a_line() -> None:
     assert [(1,), tuple(place for place in range(13) if place != 1)] == [
         row.members for row in sorted(grid.rows, key=lambda row: row.members[0] != 1)
     ]
-    assert {"." * 13, "X" + "." * 12} == {row.signs for row in grid.rows}
+    assert {f".={'.' * 11}", "X" + "." * 12} == {row.signs for row in grid.rows}
 
 
 @pytest.mark.parametrize(("size", "identities"), [(30, True), (31, False)])
@@ -110,7 +134,7 @@ def test_many_destinations_of_few_sources_become_rows() -> None:
 
     (grid,) = found.grids
     assert (True, (0, 1)) == (grid.turned, grid.columns)
-    assert {(0,): "X."} == {row.members: row.signs for row in grid.rows if row.members == (0,)}
+    assert {(0,): "=."} == {row.members: row.signs for row in grid.rows if row.members == (0,)}
     assert 31 == sum(len(row.members) for row in grid.rows)
 
 
