@@ -17,6 +17,7 @@ from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
+from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import Desk, carry_out
 from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
@@ -46,6 +47,8 @@ class KubernetesBackend:
     start_timeout: float
     clock: Clock
     leftovers: Sequence[str] = field(default=())
+    _announced: bool = field(default=False, init=False)
+    """Whether an Event told of the run's beginning, so that another has to tell of its end."""
 
     @asynccontextmanager
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
@@ -59,6 +62,7 @@ class KubernetesBackend:
         try:
             await self._prepare(lease, on_event)
             await around.watch()
+            await self._announce(plan, on_event)
             session = _Session(self, plan, follower, around, on_event)
             await around.unless_withdrawn(session.start())
             started = True
@@ -77,6 +81,14 @@ class KubernetesBackend:
             if stand_in.namespace not in plan.own_namespaces
         ]
         return Surroundings(self.api, Guard(beside), plan.near)
+
+    async def _announce(self, plan: ProbePlan, on_event: OnEvent) -> None:
+        homes = {stand_in.namespace for stand_in in plan.stand_ins}
+        text = began(self.marks, len(plan.stand_ins), len(homes))
+        fault = await announce(self.api, self.marks, self.clock, "AuditStarted", text)
+        self._announced = not fault
+        if fault:
+            on_event(Warned(f"no Event says that this run is here: {fault}"))
 
     async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
         say = _speaker(on_event)
@@ -125,6 +137,8 @@ class KubernetesBackend:
             where = ", ".join(sorted(homes))
             trouble.append(f"what begins with {self.marks.holder} in {where}: {error.what}: {error.why}")
         self.leftovers = tuple(trouble)
+        if self._announced:
+            await announce(self.api, self.marks, self.clock, "AuditEnded", ended(self.marks, len(trouble)))
         if lease.lost and lease.held_once:
             on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[4]
 CONTROL = "control"
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds for whatever a run does on a slow machine."""
 POLL = 0.05
 QUICK = ("--settle", "0", "--rate", "200")

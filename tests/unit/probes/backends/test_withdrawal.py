@@ -1,4 +1,4 @@
-"""A run that somebody reacts to ends at once, says why, and leaves nothing."""
+"""A run says that it is there; one that somebody reacts to ends at once, says why, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from auditor.errors import ClusterUnreachable, PermissionMissing, Withdrawn
 from auditor.ports import ProbeSession
 from tests.memory_api import MemoryApi, refusal
-from tests.unit.probes.backends.acting import PLAN, PODS, PROBES, backend, now, silent
+from tests.unit.probes.backends.acting import HOLDERS, PLAN, PODS, PROBES, Heard, backend, now, silent
 
 BUDGET = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets/web"
 SLICE = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/web-1"
@@ -105,3 +105,38 @@ async def test_a_resource_that_is_not_served_reacts_to_nothing() -> None:
     api = beside()
     api.fail("GET", ".*endpointslices", 404)
     await in_session(api, lambda session: session.wait_until(1))
+
+
+async def test_events_tell_of_the_beginning_and_the_end() -> None:
+    """Whoever watches the cluster reads how many pods come, where, until when, and that they are gone."""
+    api = beside()
+    await in_session(api, lambda session: session.wait_until(1))
+    assert [item["reason"] for item in api.told] == ["AuditStarted", "AuditEnded"]
+    started, ended = (item["message"] for item in api.told)
+    assert "run aaaaaa: 2 probe pods in 2 namespaces, until later" in started
+    assert "nothing is left" in ended
+
+
+async def test_a_run_that_may_not_write_events_says_so_and_goes_on() -> None:
+    api, heard = beside(), Heard()
+    api.fail("POST", ".*/events/.*", 403)
+    async with backend(api).session(NEAR, heard):
+        pass
+    assert any("no Event says" in text for text in heard.warnings)
+    assert api.told == []
+
+
+async def test_a_run_that_was_never_announced_has_no_end_to_tell() -> None:
+    """Refused before its first pod, it was not there."""
+    api = beside()
+    api.fail("GET", ".*poddisruptionbudgets", 403)
+    with pytest.raises(PermissionMissing):
+        await in_session(api, lambda _: pytest.fail("pods were made"))
+    assert api.told == []
+
+
+async def test_leftovers_are_in_the_last_event() -> None:
+    api = beside()
+    api.fail("DELETE", f"({PODS}|{HOLDERS})/.*", 403)
+    await in_session(api, lambda session: session.wait_until(1))
+    assert "could not be removed: netaudit cleanup" in api.told[-1]["message"]
