@@ -177,3 +177,32 @@ def test_cleanup_after_a_killed_run_leaves_the_cluster_as_it_was(
     assert gone == []
     assert all(name in result.out for name in left)
     assert seen.changes() == {}
+
+
+def test_a_budget_that_fails_ends_the_run(deployed: Site, netaudit: Command) -> None:
+    """A pod whose owner cannot be scaled spoils a budget that our pods are under too: the run withdraws at once.
+
+    Ours never spoil one, so somebody else's stands in for what must not happen.
+    """
+    deployed.apply(spoiler("ConfigMap"))
+    uid = deployed.api.get(f"/api/v1/namespaces/{SHOP}/configmaps/spoiler")["metadata"]["uid"]
+    with netaudit.start("run", "--settle", "300") as running:
+        until(lambda: deployed.probe_pods("Running"), "the first probe pod runs")
+        deployed.apply(spoiler("Pod", uid))
+        result = running.finish()
+    left = deployed.traces()
+    deployed.cluster.kubectl("delete", "-n", SHOP, "--wait", "pod/spoiler", "configmap/spoiler")
+
+    assert result.code == 4, result.err
+    assert "cannot be computed any more, so that no eviction is allowed" in result.err
+    assert left == []
+
+
+def spoiler(kind: str, owner: str = "") -> Object:
+    """A ConfigMap, or a pod of the `percent` Deployment's labels that belongs to it."""
+    made: Object = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "spoiler", "namespace": SHOP}}
+    if owner:
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "spoiler", "uid": owner, "controller": True}
+        made["metadata"] |= {"labels": {"app": "percent"}, "ownerReferences": [reference]}
+        made["spec"] = pod_spec()
+    return made
