@@ -26,9 +26,8 @@ def silent(peer: socket.socket, over: threading.Event) -> None:
 
 
 def hesitates(peer: socket.socket, over: threading.Event) -> None:
-    """Says something after a while, and hangs up."""
+    """Hangs up after a while, without a word that the other could take for the end."""
     over.wait(0.2)
-    peer.sendall(b"sorry\n")
 
 
 def hangs_up(peer: socket.socket, over: threading.Event) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 junk = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-2, 70_000), st.text(max_size=3), st.floats(allow_nan=False)),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-2, 70_000),
+        st.text(max_size=3),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=3), inner, max_size=2)),
     max_leaves=3,
 )
