@@ -7,7 +7,7 @@ two unpoliced controls on every node in use: they are source and target of flows
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from auditor.evaluate.model import Model
@@ -19,12 +19,15 @@ from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
+from probes.capacity import Room
 from probes.safety import hazard, near
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
 OWN_LABELS = {"app.kubernetes.io/managed-by": "netaudit", "pod-security.kubernetes.io/enforce": "restricted"}
 V1 = "NetworkPolicy"
+CONTROLS = 2
+"""Controls on each node in use."""
 REQUESTS_PER_POD = 6
 FIXED_REQUESTS = 40
 
@@ -66,8 +69,9 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
     if not audited:
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
-    seats = _first_seats(snapshot, matrix, audited, skipped)
-    seats += _more_seats(seats, _usable(snapshot))
+    room = Room(snapshot)
+    seats = _first_seats(snapshot, matrix, audited, skipped, room)
+    seats += _more_seats(seats, _usable(snapshot), room)
     # What was asked for comes first when there is not room for all.
     seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, audited, skipped)
@@ -95,33 +99,49 @@ def _usable(snapshot: Snapshot) -> set[str]:
 
 
 def _first_seats(
-    snapshot: Snapshot, matrix: ReachabilityMatrix, audited: frozenset[str], skipped: list[Skip]
+    snapshot: Snapshot, matrix: ReachabilityMatrix, audited: frozenset[str], skipped: list[Skip], room: Room
 ) -> list[_Seat]:
     usable = _usable(snapshot)
     seats: list[_Seat] = []
     load: Counter[str] = Counter()
     for identity in matrix.identities:
-        reason = hazard(snapshot, identity)
         nodes = [node for node in identity.nodes if node in usable]
-        if reason is None and not nodes:
-            reason = "no ready Linux node runs a replica of it"
-        if reason is not None:
+        roomy = [node for node in nodes if _has_room(room, node, load)]
+        reason = hazard(snapshot, identity) or room.in_home(identity.namespace) or _no_node(nodes, roomy)
+        if reason:
             skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
             continue
-        node = min(nodes, key=lambda name: (load[name], name))
+        node = min(roomy, key=lambda name: (load[name], name))
+        room.take(identity.namespace, node, 1 if load[node] else 1 + CONTROLS)
         load[node] += 1
         seats.append(_Seat(identity, node))
     return seats
 
 
-def _more_seats(seats: Sequence[_Seat], usable: set[str]) -> list[_Seat]:
+def _has_room(room: Room, node: str, load: Mapping[str, int]) -> bool:
+    free = room.on(node)
+    return free is None or free >= (1 if load[node] else 1 + CONTROLS)
+
+
+def _no_node(nodes: Sequence[str], roomy: Sequence[str]) -> str:
+    if not nodes:
+        return "no ready Linux node runs a replica of it"
+    if roomy:
+        return ""
+    return f"no pod slots or addresses are free on {', '.join(nodes)} beyond the tenth that is left alone"
+
+
+def _more_seats(seats: Sequence[_Seat], usable: set[str], room: Room) -> list[_Seat]:
     """For each node and direction without an isolated stand-in, one more of an identity that has a replica there."""
     covered = {(seat.node, direction) for seat in seats for direction in seat.identity.isolated}
     more: list[_Seat] = []
     for seat in seats:
         for node in seat.identity.nodes:
             news = {(node, direction) for direction in seat.identity.isolated} - covered
-            if news and node in usable and node != seat.node:
+            home, used = seat.identity.namespace, {other.node: 1 for other in (*seats, *more)}
+            fits = _has_room(room, node, Counter(used)) and not room.in_home(home)
+            if news and node in usable and node != seat.node and fits:
+                room.take(home, node, 1 if node in used else 1 + CONTROLS)
                 covered |= news
                 more.append(_Seat(seat.identity, node, first=False))
     return more
@@ -133,7 +153,7 @@ def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: li
     nodes: set[str] = set()
     for seat in seats:
         # Each node in use costs two controls as well.
-        cost = 1 if seat.node in nodes else 3
+        cost = 1 if seat.node in nodes else 1 + CONTROLS
         if cost > room:
             what = seat.identity.title if seat.first else f"{seat.identity.title} on {seat.node}"
             lost = seat.first and seat.identity.id in audited

@@ -62,6 +62,8 @@ def near(snapshot: Snapshot, stand_ins: Iterable[StandIn]) -> tuple[tuple[str, s
 
 
 def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[str]:
+    if "resourcequotas" in snapshot.unreadable:
+        yield "resourcequotas could not be listed, so it cannot be shown that a probe pod leaves room for real ones"
     for resource in sorted(snapshot.unreadable & WATCHERS):
         yield f"{resource} could not be listed, so it cannot be shown that none of them would react"
     for resource, where in sorted(snapshot.unreadable_in):

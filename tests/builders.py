@@ -32,6 +32,7 @@ RESOURCES = {
     "ReplicaSet": "replicasets",
     "ReplicationController": "replicationcontrollers",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "ResourceQuota": "resourcequotas",
     "CiliumNetworkPolicy": "ciliumnetworkpolicies.cilium.io",
     "EgressFirewall": "egressfirewalls.k8s.ovn.org",
     "ClusterNetworkPolicy (Antrea)": "clusternetworkpolicies.crd.antrea.io",

@@ -25,6 +25,7 @@ from auditor.cluster.decode_objects import (
 )
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
+from auditor.cluster.decode_quota import decode_quota
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY, SLICES
 from auditor.model.cluster import (
@@ -97,6 +98,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
     objects, accounts = _policy_objects(collector), _accounts(collector)
     services, nodes = collector.each("services", decode_service), collector.each("nodes", decode_node)
     workloads, autoscalers = _workloads(collector), collector.each("horizontalpodautoscalers", decode_autoscaler)
+    quotas = collector.each("resourcequotas", decode_quota)
     settings = dict(collector.each("configmaps", decode_settings))
     blind = [*collector.blind, *_unreadable_policies(raw)]
     return Snapshot(
@@ -109,6 +111,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
         policies=_sorted(policies, _by_name),
         workloads=_sorted(workloads, lambda item: (item.namespace, item.kind, item.name)),
         autoscalers=_sorted(autoscalers, _by_name),
+        quotas=_sorted(quotas, _by_name),
         objects=_sorted(objects, lambda item: (item.resource, item.namespace, item.name)),
         accounts=accounts,
         settings=dict(sorted(settings.items())),

@@ -6,9 +6,11 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from ipaddress import ip_network
 
 from auditor.cluster import fields
 from auditor.cluster.decode_policy import LAST_PORT, decode_selector
+from auditor.cluster.decode_quota import quantity
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.resources import OWNING_SERVICE, ForeignPolicy
 from auditor.model.cluster import (
@@ -160,7 +162,21 @@ def decode_node(raw: Raw) -> Node:
         hosts_probes=labels.get("kubernetes.io/os", "linux") == "linux" and not virtual,
         provider_id=fields.text(spec, "providerID"),
         addresses=tuple(dict.fromkeys(_node_addresses(status))),
+        slots=_slots(status),
+        pod_addresses=_pod_addresses(spec),
     )
+
+
+def _slots(status: Raw) -> int | None:
+    found = quantity(fields.mapping(status, "allocatable").get("pods"))
+    return None if found is None else int(found)
+
+
+def _pod_addresses(spec: Raw) -> int | None:
+    """How many pods the node's own ranges hold, without the network's address, its gateway's and the broadcast."""
+    listed = fields.words(spec, "podCIDRs") or [text for text in [fields.text(spec, "podCIDR")] if text]
+    sizes = [ip_network(text, strict=False).num_addresses - 3 for text in listed]
+    return max(0, min(sizes)) if sizes else None
 
 
 def _node_addresses(status: Raw) -> Iterable[str]:

@@ -26,6 +26,7 @@ from auditor.cluster.decode_objects import (
 )
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
+from auditor.cluster.decode_quota import decode_quota
 from auditor.cluster.documents import Item
 from auditor.cluster.fields import FieldError, NullItem, Raw, UnknownField
 from auditor.cluster.kinds import Kind, is_served, kind_of
@@ -47,6 +48,7 @@ _DECODERS: Mapping[str, Callable[[Raw], Any]] = {
     "serviceaccounts": decode_account,
     "networkpolicies": decode_network_policy,
     "horizontalpodautoscalers": decode_autoscaler,
+    "resourcequotas": decode_quota,
     "replicationcontrollers": partial(decode_workload, kind="ReplicationController"),
 }
 

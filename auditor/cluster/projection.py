@@ -86,6 +86,7 @@ class _Workload(TypedDict, total=False):
 class _NodeStatus(TypedDict, total=False):
     conditions: Any
     addresses: Any
+    allocatable: Any
 
 
 class _Node(TypedDict, total=False):

@@ -19,6 +19,7 @@ CORE: dict[str, str] = {
     "deployments": "/apis/apps/v1/deployments",
     "statefulsets": "/apis/apps/v1/statefulsets",
     "replicasets": "/apis/apps/v1/replicasets",
+    "resourcequotas": "/api/v1/resourcequotas",
     "horizontalpodautoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",
 }
 

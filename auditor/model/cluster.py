@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from auditor.model.flow import Family, Protocol
@@ -214,6 +215,20 @@ class Node:
     provider_id: str = ""
     addresses: tuple[str, ...] = ()
     """`status.addresses` that are addresses."""
+    slots: int | None = None
+    """Pods that it can hold (`status.allocatable`), None where it does not say."""
+    pod_addresses: int | None = None
+    """Addresses that it can give to pods, by the smallest of `spec.podCIDRs`; None where others give them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A ResourceQuota that probe pods would count against."""
+
+    namespace: str
+    name: str
+    free: tuple[tuple[str, Fraction], ...]
+    """What is left of each resource, in its base unit, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +272,7 @@ class Snapshot:
     policies: tuple[NetworkPolicy, ...] = ()
     workloads: tuple[Workload, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    quotas: tuple[Quota, ...] = ()
     objects: tuple[PolicyObject, ...] = ()
     """Objects of the other policy kinds, tiers and network sets included."""
     accounts: tuple[ServiceAccount, ...] | None = None

@@ -178,6 +178,7 @@ BAD: list[tuple[str, Any]] = [
     ("nodes", {"metadata": {"name": "bad"}, "status": {"conditions": "Ready"}}),
     ("services", {**service("shop/bad"), "spec": []}),
     ("deployments", {**named("Deployment", "shop/bad"), "spec": {"selector": {"matchExpressions": [{}]}}}),
+    ("resourcequotas", {**named("ResourceQuota", "shop/bad"), "status": {"hard": {"pods": "many"}}}),
     ("horizontalpodautoscalers", {**named("HPA", "shop/bad"), "spec": {"scaleTargetRef": "web"}}),
     ("networkpolicies", {**named("NetworkPolicy", "shop/bad"), "spec": {"ingress": {}}}),
     ("namespaces", {"metadata": {"name": "bad", "labels": ["a"]}}),

@@ -1,0 +1,85 @@
+"""How many probe pods nodes and namespaces have room for, with a margin that is left to their owners.
+
+Pure.  A probe pod takes a pod slot and an address of its node, and counts against the quotas of its namespace; a real
+pod that finds the last one taken does not start.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+from auditor.model.cluster import Node, Quota, Snapshot
+
+NODE_MARGIN = Fraction(1, 10)
+"""Part of a node's slots that stays free."""
+QUOTA_MARGIN = Fraction(1, 2)
+"""Part of what is free in a quota that stays so."""
+MILLI, MEBI = Fraction(1, 1000), 1024**2
+COST: dict[str, Fraction] = {
+    "pods": Fraction(1),
+    "count/pods": Fraction(1),
+    "cpu": 10 * MILLI,
+    "requests.cpu": 10 * MILLI,
+    "limits.cpu": Fraction(1),
+    "memory": Fraction(32 * MEBI),
+    "requests.memory": Fraction(32 * MEBI),
+    "limits.memory": Fraction(64 * MEBI),
+}
+"""What one probe pod counts for (`placement` gives it these requests and limits)."""
+HOLDERS = "count/deployments.apps"
+
+
+class Room:
+    """What is left, and what a plan has taken of it already."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Count what runs on each node, and read what quotas leave."""
+        there = [pod for pod in snapshot.pods if not pod.finished and pod.node]
+        load, addressed = Counter(pod.node for pod in there), Counter(p.node for p in there if not p.host_network)
+        self._nodes = {node.name: _slots(node, load[node.name], addressed[node.name]) for node in snapshot.nodes}
+        self._homes: dict[str, tuple[int, str]] = {}
+        for quota in snapshot.quotas:
+            room, what = _pods(quota)
+            if room < self._homes.get(quota.namespace, (room + 1, ""))[0]:
+                self._homes[quota.namespace] = room, f"ResourceQuota {quota.name} leaves {what}"
+        self._taken: Counter[str] = Counter()
+        self._placed: Counter[str] = Counter()
+
+    def on(self, node: str) -> int | None:
+        """How many more pods a node may take; None where nothing is known."""
+        free = self._nodes.get(node)
+        return None if free is None else free - self._taken[node]
+
+    def in_home(self, namespace: str) -> str:
+        """Why a namespace has no room for one more probe pod; empty where it has."""
+        room, reason = self._homes.get(namespace, (1, ""))
+        return f"{reason}, and half of that is left to its owners" if reason and room <= self._placed[namespace] else ""
+
+    def take(self, namespace: str, node: str, slots: int) -> None:
+        """Plan a pod, which takes so many slots of its node, controls included."""
+        self._taken[node] += slots
+        self._placed[namespace] += 1
+
+
+def _slots(node: Node, running: int, addressed: int) -> int | None:
+    found = []
+    if node.slots is not None:
+        found.append(node.slots - running - -(-node.slots * NODE_MARGIN // 1))
+    if node.pod_addresses is not None:
+        found.append(node.pod_addresses - addressed - -(-node.pod_addresses * NODE_MARGIN // 1))
+    return int(min(found)) if found else None
+
+
+def _pods(quota: Quota) -> tuple[int, str]:
+    """How many probe pods a quota has room for, and of what it has least."""
+    rooms = [
+        (int(free * QUOTA_MARGIN / COST[name]), f"{_text(free)} {name}") for name, free in quota.free if name in COST
+    ]
+    # A namespace needs one holder, whatever the number of its probe pods.
+    rooms += [(0, f"{_text(free)} {name}") for name, free in quota.free if name == HOLDERS and free * QUOTA_MARGIN < 1]
+    return min(rooms, default=(2**31, ""))
+
+
+def _text(number: Fraction) -> str:
+    return f"{float(max(number, Fraction(0))):g}"
