@@ -5,10 +5,10 @@ Pure.  Controllers are taken to have made their pods, and namespaces that are on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from auditor.cluster import templates
+from auditor.cluster import complaints, fields, templates
 from auditor.cluster.documents import Item
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.kinds import KINDS, Kind
@@ -36,6 +36,7 @@ def applied(items: list[Item], problems: list[Problem]) -> tuple[RawSnapshot, tu
     lost = [problem for problem in problems if problem.effect is Effect.UNSURE]
     unreadable = {"networkpolicies": "; ".join(f"{one.place}: {one.what}" for one in lost[:MOST_NAMED])} if lost else {}
     raw = RawSnapshot(objects, unreadable, unlisted_namespaces=frozenset(unlisted))
+    notes += _strays(found.homeless, objects.get("pods", ()))
     return raw, _in_order([*problems, *found.problems, *notes, *_namespaces_missing(assumed, unlisted)])
 
 
@@ -116,6 +117,13 @@ def _implied(objects: Objects, refused: frozenset[str]) -> tuple[list[str], list
                     stored.add(namespace)
     unlisted = stored | (used & refused)
     return sorted(used - unlisted), sorted(unlisted)
+
+
+def _strays(homeless: Iterable[Item], pods: Iterable[Raw]) -> Iterator[Problem]:
+    """Policies without a namespace, where all pods of the input are in others than the one they get."""
+    homes = {fields.home_of(pod) for pod in pods}
+    if homes and "default" not in homes:
+        yield from map(complaints.homeless, homeless)
 
 
 def _default_accounts(objects: Objects) -> Iterator[Raw]:

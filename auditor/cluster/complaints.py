@@ -22,6 +22,11 @@ _RULES = "a dash makes a rule of it: `{0}: [{{}}]` allows everything, and withou
 _PEERS = "a dash makes a list of it: `- podSelector: ...`; without the field any peer is meant"
 _WORD = 'write a string, in quotes where it looks like a number or a switch: app: "8080", on: "yes"'
 _LABEL = "letters, digits, dashes, underscores and dots, at most 63, with a letter or digit at both ends"
+_SWITCH = "put it in quotes: without them YAML reads words such as {} as {}"
+_SWITCHES: Mapping[object, str] = {
+    True: _SWITCH.format("y, yes and on", "true"),
+    False: _SWITCH.format("n, no and off", "false"),
+}
 _INDENT = "indent the lines that belong below metadata and spec: their indentation is lost"
 _NAME = "small letters, digits and dashes"
 _BY_FIELD: Mapping[str, str] = {
@@ -71,6 +76,7 @@ _BY_PLACE: Mapping[tuple[str, str], str] = {
     ("BaselineAdminNetworkPolicy", "metadata.name"): "name: default",
     ("AdminNetworkPolicy", "metadata.name"): _NAME,
     ("ClusterNetworkPolicy", "metadata.name"): _NAME,
+    ("Service", "spec.selector"): "labels of the pods behind the Service: selector: {app: web}",
 }
 
 
@@ -109,12 +115,21 @@ def _instead(raw: Raw, kind: Kind, path: Path, error: FieldError) -> str:
         return _misplaced(raw, kind, names)
     if last == "protocol" and _is_in_small_letters(error):
         return history.as_v1(raw) or "TCP, UDP or SCTP in capitals"
-    if len(names) > 1 and names[-2] in {"labels", "matchLabels"}:
+    if names[-2:-1] in (["labels"], ["matchLabels"]) or (kind.name == "Service" and names[:-1] == ["spec", "selector"]):
         return _WORD if "expected" in error.reason else _LABEL
-    if kind.group == ordered_shapes.GROUP:
-        at = (kind.name, ".".join(names))
-        return _BY_PLACE.get(at) or _BY_FIELD_OF_ORDERED.get(last) or _explained(kind, names)
-    return _BY_FIELD.get(last) or _explained(kind, names)
+    by_field = _BY_FIELD_OF_ORDERED if kind.group == ordered_shapes.GROUP else _BY_FIELD
+    at = (kind.name, ".".join(names))
+    return _switched(path, error) or _BY_PLACE.get(at) or by_field.get(last) or _explained(kind, names)
+
+
+def _switched(path: Path, error: FieldError) -> str:
+    """What to write for a name that YAML takes for a switch or a number; empty for all else."""
+    if path not in {("metadata", "name"), ("metadata", "namespace")} or not isinstance(error.where, Mapping):
+        return ""
+    value = error.where.get(path[-1])
+    if isinstance(value, bool):
+        return _SWITCHES[value]
+    return f'put it in quotes: {path[-1]}: "{value}"' if isinstance(value, int) else ""
 
 
 def _misplaced(raw: Raw, kind: Kind, names: list[str]) -> str:
@@ -149,7 +164,7 @@ def unserved(item: Item, kind: Kind, version: str, name: str) -> Problem:
     since = gone_since(version, name)
     attempt = f"write apiVersion: {kind.api_version} and kind: {kind.name}"
     if kind.foreign:
-        why = f"{said} is not among the versions that netaudit knows; it is read as {kind.versions[0]}"
+        why = f"{said} is not among the versions that netaudit knows: {', '.join(kind.versions)}"
         return item.problem(Effect.NOTED, "this API version is not known", why, attempt, path)
     if since is None:
         why = f"{said} is not what API servers serve"
@@ -167,6 +182,12 @@ def again(item: Item, before: Item) -> Problem:
     place = before.text.file if line is None else f"{before.text.file}:{line}"
     why = f"it replaces the one of {place}, as kubectl apply would"
     return item.problem(Effect.NOTED, "this object stands twice", why, "keep one of the two")
+
+
+def homeless(item: Item) -> Problem:
+    """A policy that comes to stand in a namespace without pods, because it names none."""
+    why = "it is taken to be in default, where the input has no pod"
+    return item.problem(Effect.NOTED, "this policy names no namespace", why, "set metadata.namespace", ("metadata",))
 
 
 def annotated(item: Item, name: str) -> Iterator[Problem]:

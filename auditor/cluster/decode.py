@@ -27,6 +27,7 @@ from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
 from auditor.cluster.decode_quota import decode_quota
 from auditor.cluster.fields import FieldError, Raw
+from auditor.cluster.kinds import KINDS
 from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY, SLICES
 from auditor.model.cluster import (
     BlindSpot,
@@ -73,20 +74,25 @@ class _Collector:
         return found
 
     def _lose(self, resource: str, item: object, reason: str) -> None:
-        self.warnings.append(f"{resource} {fields.name_of(item)} cannot be read: {reason}")
+        said = f"{_kind_name(resource)} {fields.name_of(item)} cannot be read: {reason}"
+        self.warnings.append(said)
         self.lost.add((resource, fields.home_of(item) or ""))
         if resource == "networkpolicies":
-            self.blind.append(
-                BlindSpot(fields.home_of(item), f"NetworkPolicy {fields.name_of(item)} cannot be read: {reason}")
-            )
+            self.blind.append(BlindSpot(fields.home_of(item), said))
         if resource == "namespaces":
             # Its labels may let other namespaces' policies match its pods, and nobody can tell which.
-            where = fields.own_name_of(item)
-            self.blind.append(BlindSpot(where, f"Namespace {fields.name_of(item)} cannot be read: {reason}"))
+            self.blind.append(BlindSpot(fields.own_name_of(item), said))
         kind = FOREIGN_POLICIES.get(resource)
         if kind is not None and (kind.decides or resource in LEANING):
             home = fields.home_of(item) if kind.namespaced else None
-            self.blind.append(BlindSpot(home, f"{kind.kind} {fields.name_of(item)} cannot be read: {reason}"))
+            self.blind.append(BlindSpot(home, said))
+
+
+def _kind_name(resource: str) -> str:
+    """The kind of a resource, as other messages name it."""
+    if resource in FOREIGN_POLICIES:
+        return FOREIGN_POLICIES[resource].kind
+    return KINDS[resource].name if resource in KINDS else resource
 
 
 def decode(raw: RawSnapshot) -> Snapshot:

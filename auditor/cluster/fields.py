@@ -197,8 +197,13 @@ def name_of(item: object) -> str:
     metadata = _metadata(item)
     if metadata is None:
         return "(an object without metadata)"
-    namespace, name = metadata.get("namespace"), metadata.get("name")
-    return (f"{namespace}/{name}" if namespace else str(name))[:LONGEST_NAME]
+    namespace, name = metadata.get("namespace"), _shown(metadata.get("name"))
+    return (name if namespace in (None, "") else f"{_shown(namespace)}/{name}")[:LONGEST_NAME]
+
+
+def _shown(name: object) -> str:
+    """A name for messages: a question mark where there is none, or a word that YAML took for a switch."""
+    return str(name) if name != "" and isinstance(name, str | int | float) and not isinstance(name, bool) else "?"
 
 
 def home_of(item: object) -> str | None:

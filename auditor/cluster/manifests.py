@@ -30,7 +30,7 @@ from auditor.cluster.decode_quota import decode_quota
 from auditor.cluster.documents import Item
 from auditor.cluster.fields import FieldError, NullItem, Raw, UnknownField
 from auditor.cluster.kinds import Kind, is_served, kind_of
-from auditor.cluster.resources import SETTINGS
+from auditor.cluster.resources import FOREIGN_POLICIES, SETTINGS
 from auditor.model.problem import Problem
 
 Key = tuple[str, str]
@@ -60,6 +60,8 @@ class Sorted:
     objects: Mapping[str, Mapping[Key, Item]]
     problems: tuple[Problem, ...]
     refused_namespaces: frozenset[str]
+    homeless: tuple[Item, ...] = ()
+    """Policies that name no namespace, and are taken to be in `default`."""
 
 
 def sort_out(items: Iterable[Item]) -> Sorted:
@@ -84,11 +86,13 @@ class _Sorting:
         self._problems: list[Problem] = []
         self._ignored: Counter[str] = Counter()
         self._refused: set[str] = set()
+        self._homeless: list[Item] = []
         self._unnamed = 0
 
     def result(self) -> Sorted:
         """Everything, with one problem for all objects that do not matter."""
-        return Sorted(self._objects, (*self._problems, *complaints.left_out(self._ignored)), frozenset(self._refused))
+        problems = (*self._problems, *complaints.left_out(self._ignored))
+        return Sorted(self._objects, problems, frozenset(self._refused), tuple(self._homeless))
 
     def add(self, item: Item) -> None:
         """Take an object in, or say why not."""
@@ -125,6 +129,8 @@ class _Sorting:
     def _put(self, item: Item, kind: Kind) -> None:
         metadata = item.value.get("metadata")
         if isinstance(metadata, dict):
+            if metadata.get("namespace") in (None, "") and _is_policy_of_a_namespace(kind):
+                self._homeless.append(item)
             self._complete(metadata, kind)
         key = _key(item.value, kind)
         known = self._objects.setdefault(kind.resource, {})
@@ -135,11 +141,16 @@ class _Sorting:
             self._problems += complaints.annotated(item, key[1])
 
     def _complete(self, metadata: dict[str, Any], kind: Kind) -> None:
-        if kind.namespaced and metadata.get("namespace") in {None, ""}:
+        if kind.namespaced and metadata.get("namespace") in (None, ""):
             metadata["namespace"] = "default"
         if not metadata.get("name") and isinstance(metadata.get("generateName"), str):
             self._unnamed += 1
             metadata["name"] = f"{metadata['generateName']}{self._unnamed}"
+
+
+def _is_policy_of_a_namespace(kind: Kind) -> bool:
+    foreign = FOREIGN_POLICIES.get(kind.resource)
+    return kind.resource == "networkpolicies" or (foreign is not None and foreign.decides and kind.namespaced)
 
 
 def _key(raw: Raw, kind: Kind) -> Key:

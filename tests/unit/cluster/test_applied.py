@@ -213,6 +213,42 @@ def test_many_namespaces_are_not_all_named() -> None:
     assert found.problems[0].what.endswith("n0, n1, n2, n3, n4 and 2 more")
 
 
+def policy_of(api_version: str, kind: str, metadata: str) -> str:
+    return f"---\napiVersion: {api_version}\nkind: {kind}\nmetadata: {metadata}\nspec: {{}}\n"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "metadata", "also", "told"),
+    [
+        ("networking.k8s.io/v1", "NetworkPolicy", "{name: p} # <-", "", True),
+        ("networking.k8s.io/v1", "NetworkPolicy", "{name: p, namespace: ''} # <-", "", True),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "{name: p} # <-", "", True),
+        ("projectcalico.org/v3", "NetworkPolicy", "{name: p} # <-", "", True),
+        ("networking.k8s.io/v1", "NetworkPolicy", "{name: p, namespace: default}", "", False),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy", "{name: p}", "", False),
+        ("networking.k8s.io/v1", "NetworkPolicy", "{name: p}", pod("near").replace("shop", "default"), False),
+    ],
+)
+def test_policy_that_names_no_namespace(api_version: str, kind: str, metadata: str, also: str, told: bool) -> None:
+    """It is told where all pods are elsewhere, and not where the input is at home in `default`."""
+    text = policy_of(api_version, kind, metadata) + pod("far") + also
+    found = reading(text)
+    notes = [one for one in found.of(Effect.NOTED) if one.what == "this policy names no namespace"]
+
+    assert [one.line for one in notes] == marked(text)
+    assert bool(notes) is told
+    assert {one.why for one in notes} <= {"it is taken to be in default, where the input has no pod"}
+
+
+def test_policies_alone_are_at_home_in_default() -> None:
+    """Without any pod nobody can say that they belong elsewhere; pods of workloads are pods."""
+    text = policy_of("networking.k8s.io/v1", "NetworkPolicy", "{name: p}")
+
+    assert reading(text).problems == ()
+    told = reading(text + workload("apps/v1", "Deployment", f"{SELECTOR}, {TEMPLATE}")).of(Effect.NOTED)
+    assert "this policy names no namespace" in {one.what for one in told}
+
+
 def test_service_accounts() -> None:
     """Not read where there are none; where there are, each namespace has its own default one too."""
     assert reading(DEPLOYMENT).snapshot.accounts is None

@@ -185,6 +185,18 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
+_KINDS = {
+    "pods": "Pod",
+    "nodes": "Node",
+    "services": "Service",
+    "deployments": "Deployment",
+    "resourcequotas": "ResourceQuota",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "networkpolicies": "NetworkPolicy",
+    "namespaces": "Namespace",
+}
+
+
 @pytest.mark.parametrize(("resource", "bad"), BAD)
 def test_one_bad_object_is_one_warning(resource: str, bad: Any) -> None:
     """The object is left out and named, and everything beside it is read as before."""
@@ -193,7 +205,7 @@ def test_one_bad_object_is_one_warning(resource: str, bad: Any) -> None:
     after = decode(RawSnapshot({**good.objects, resource: [bad, *good.objects.get(resource, ())]}))
 
     assert len(after.warnings) == 1
-    assert after.warnings[0].startswith(resource)
+    assert after.warnings[0].startswith(f"{_KINDS[resource]} ")
     assert (after.pods, after.services, after.policies, after.namespaces) == (
         before.pods,
         before.services,

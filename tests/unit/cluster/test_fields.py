@@ -50,7 +50,10 @@ def test_unknown_fields_are_errors_where_they_may_change_the_meaning() -> None:
     [
         ({"metadata": {"namespace": "shop", "name": "web"}}, "shop/web", "shop"),
         ({"metadata": {"name": "web"}}, "web", "default"),
-        ({"metadata": {"namespace": 5, "name": None}}, "5/None", None),
+        ({"metadata": {"namespace": 5, "name": None}}, "5/?", None),
+        ({"metadata": {"namespace": "shop"}}, "shop/?", "shop"),
+        ({"metadata": {"namespace": "shop", "name": False}}, "shop/?", "shop"),
+        ({"metadata": {"namespace": False, "name": "web"}}, "?/web", None),
         ({"metadata": []}, "(an object without metadata)", None),
         (None, "(an object without metadata)", None),
         ("text", "(an object without metadata)", None),

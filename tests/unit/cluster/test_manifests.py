@@ -6,7 +6,7 @@ import pytest
 
 from auditor.model.cluster import BlindSpot
 from auditor.model.problem import Effect
-from tests.unit.cluster.reading import marked, policy, reading
+from tests.unit.cluster.reading import POD, marked, policy, reading
 
 RULE = "ingress:\n- from:\n  - "
 REFUSED: list[tuple[str, str, str, str, str]] = [
@@ -234,6 +234,43 @@ def test_what_a_server_stored_is_not_judged_again() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("metadata", "title", "attempt"),
+    [
+        ("{name: n, namespace: shop}", "NetworkPolicy shop/?", "words such as n, no and off as false"),
+        ("{name: p, namespace: on}", "NetworkPolicy ?/p", "words such as y, yes and on as true"),
+        ("{namespace: shop}", "NetworkPolicy shop/?", "small letters"),
+        ("{name: 5, namespace: shop}", "NetworkPolicy shop/5", 'put it in quotes: name: "5"'),
+    ],
+)
+def test_name_that_is_no_string(metadata: str, title: str, attempt: str) -> None:
+    """A word that YAML takes for a switch wants quotes; nobody can tell which word it was."""
+    (problem,) = reading(f"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {metadata}\n").of()
+
+    assert (problem.effect, problem.object) == (Effect.REFUSED, title)
+    assert attempt in problem.attempt
+
+
+@pytest.mark.parametrize(
+    ("selector", "attempt"), [("[x]", "labels of the pods behind the Service"), ("{app: 5}", 'app: "8080"')]
+)
+def test_selector_of_a_service(selector: str, attempt: str) -> None:
+    """A Service has no template that its selector could repeat."""
+    (problem,) = reading(
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec: {{selector: {selector}}}\n"
+    ).of()
+
+    assert attempt in problem.attempt
+
+
+@pytest.mark.parametrize("kind", ["v1\nkind: Pod", "v1\nkind: Node", "networking.k8s.io/v1\nkind: NetworkPolicy"])
+def test_stored_object_whose_namespace_is_a_list(kind: str) -> None:
+    """What claims to be stored is not judged, and must not end the reading."""
+    assert (
+        reading(f"apiVersion: {kind}\nmetadata: {{name: p, uid: u1, namespace: [a]}}\n---{POD}").pods[-1] == "shop/good"
+    )
+
+
 def test_object_twice() -> None:
     """The later one counts, as with kubectl apply; names in other namespaces and kinds are other names."""
 
@@ -300,7 +337,7 @@ def test_same_kind_of_another_group_is_another_kind() -> None:
         ("networkpolicies.crd.projectcalico.org", "NetworkPolicy (Calico)", "projectcalico.org/v3"),
     ]
     assert [one.why for one in found.problems if "version" in one.what] == [
-        "cilium.io/v9 CiliumNetworkPolicy is not among the versions that netaudit knows; it is read as v2"
+        "cilium.io/v9 CiliumNetworkPolicy is not among the versions that netaudit knows: v2"
     ]
 
 
