@@ -23,8 +23,8 @@ from auditor.targets import Target
 
 MOST_PAIRS = 20_000
 """Pairs of ends that are looked at one by one."""
-Place = tuple[Pod | Address | Service, int, str]
-"""Where a flow ends, at which port, and why there; the reason is empty where that was asked for."""
+Place = tuple[Pod | Address | Service, int, str, tuple[Family, ...]]
+"""Where a flow ends, at which port, why there (empty where that was asked for), and in which families it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,10 @@ def _title(end: Pod | Address | Service) -> str:
 def _flows(services: Services, question: Question, notes: list[str]) -> Iterator[Flow]:
     targets = list(_ends(services, question, notes))
     many = len(question.source.ends) > 1 or len(question.destination.ends) > 1
-    for source, (destination, port, note) in product(question.source.ends, targets):
+    for source, (destination, port, note, there) in product(question.source.ends, targets):
         if many and not note and title(source) == _title(destination):
             # Among many, what a pod says to itself is of no interest.
             continue
-        there = services.families(destination) if isinstance(destination, Service) else _families(destination)
         for family in _families(source):
             if family in there and family in question.source.families and family in question.destination.families:
                 yield Flow(source, destination, Traffic(family, question.protocol, port), note)
@@ -135,9 +134,9 @@ def _ends(services: Services, question: Question, notes: list[str]) -> Iterator[
         return
     for end in target.ends:
         if isinstance(question.port, int):
-            yield end, question.port, ""
+            yield end, question.port, "", _families(end)
         elif isinstance(end, Pod):
-            yield from ((end, number, "") for number in _called(end, question.port, question.protocol))
+            yield from ((end, number, "", end.families) for number in _called(end, question.port, question.protocol))
 
 
 def _services(services: Services, target: Target, question: Question, notes: list[str]) -> Iterable[Service]:
@@ -164,14 +163,16 @@ def _behind(services: Services, service: Service, question: Question, notes: lis
         if number is None:
             notes.append(why)
         else:
-            yield service, number, why
+            yield service, number, why, services.families(service)
+    # Of a pod with addresses of both families a Service of one leads to one only.
+    families = services.families(service)
     for backend in found:
         end = title(backend.end)
         if service.headless:
             note = f"{name} is headless: its name stands for {end}, and no port is translated"
         else:
             note = f"{name} leads {question.port} to port {backend.port} of {end}"
-        yield backend.end, backend.port, note
+        yield backend.end, backend.port, note, tuple(family for family in families if family in backend.families)
 
 
 def _open(service: Service, question: Question) -> int | None:

@@ -96,12 +96,18 @@ class Services:
         return [*found, *self._by_endpoint.get((pod.namespace, pod.name), ())]
 
     def families(self, service: Service) -> tuple[Family, ...]:
-        """The families of a Service's addresses; where it has none, those of what is behind it."""
+        """The families of a Service, as it says or by its addresses; else those of what is behind it.
+
+        Where nothing is said a Service has one family, the cluster's first (`corev1.ServiceSpec.ipFamilyPolicy`), which
+        is that of its pods' first addresses.
+        """
+        if service.families:
+            return service.families
         texts = service.addresses
         if not texts and service.selector is None:
             texts = tuple(self._endpoints(service))
         elif not texts:
-            texts = tuple(text for pod in self.pods(service) for text in pod.addresses)
+            texts = tuple(text for pod in self.pods(service) for text in pod.addresses[:1])
         found = {family_of(text) for text in texts}
         return tuple(family for family in Family if family in found) or tuple(Family)
 

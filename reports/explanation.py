@@ -89,8 +89,11 @@ def _summary(explained: Explained) -> Iterator[str]:
     ends = f"{explained.source} -> {explained.destination} {explained.port}"
     yield from paragraph(f"{ends}: {plural(flows, 'flow')}", WIDTH, "", _INDENT)
     width = max((len(group.verdict.value) for group in explained.groups), default=0) + 2
+    families = {group.example.traffic.family for group in explained.groups}
     for group in explained.groups:
         ends = f"{group.example.source} -> {group.example.destination}"
+        if len(families) > 1:
+            ends += f" ({group.example.traffic.family.value})"
         told = ends if group.flows == 1 else f"{_counts(group)}, such as {ends}"
         lead = f"{_INDENT}{group.verdict.value.upper():{width}}"
         yield from paragraph(told, WIDTH, lead, " " * len(lead))

@@ -27,7 +27,7 @@ from auditor.model.cluster import (
     Workload,
     family_of,
 )
-from auditor.model.flow import Protocol
+from auditor.model.flow import Family, Protocol
 from auditor.model.labels import equals
 
 TELLING_ANNOTATIONS = frozenset({"net.beta.kubernetes.io/network-policy"})
@@ -73,7 +73,15 @@ def decode_service(raw: Raw) -> Service:
         addresses=tuple(found for text in listed if (found := fields.address(text)) is not None),
         type=fields.text(spec, "type", "ClusterIP"),
         headless="None" in listed,
+        families=tuple(_service_families(spec)),
     )
+
+
+def _service_families(spec: Raw) -> Iterable[Family]:
+    said = fields.words(spec, "ipFamilies")
+    if not said and fields.text(spec, "ipFamilyPolicy") in {"PreferDualStack", "RequireDualStack"}:
+        return Family
+    return (family for family in Family if family.value in said)
 
 
 def _service_ports(spec: Raw) -> Iterable[ServicePort]:

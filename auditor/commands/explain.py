@@ -33,7 +33,7 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 async def execute(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
-    """Explain one flow, or answer a batch of queries; 4 where part of the input was left out."""
+    """Explain one flow, or answer a batch of queries; 4 where part of the input, or a query, was left out."""
     del words, console
     with uncollected(), _queries(flags) as queries:
         return await _explain(flags, queries)
@@ -46,8 +46,10 @@ async def _explain(flags: argparse.Namespace, queries: BufferedReader | None) ->
     say_problems(found.problems, quiet=flags.quiet)
     model = model_of(flags, found.snapshot)
     if queries is not None:
-        _answer(model, queries)
-        return _code(found)
+        refused = _answer(model, queries)
+        if refused:
+            sys.stderr.write(f"{refused} of the queries could not be asked: their answers have an error\n")
+        return INCOMPLETE if refused else _code(found)
     services = Services(model)
     targets = Targets(model, services, flags.namespace)
     protocol, port = port_of(flags.port, flags.proto)
@@ -91,13 +93,17 @@ def _queries(flags: argparse.Namespace) -> AbstractContextManager[BufferedReader
         raise UsageError(f"cannot read {flags.batch}", why=str(error), attempt="--batch with a file, or -") from error
 
 
-def _answer(model: Model, queries: BufferedReader) -> None:
-    """Answer line by line, in the same order, all that has arrived before more is waited for."""
+def _answer(model: Model, queries: BufferedReader) -> int:
+    """Answer line by line, in the same order, all that has arrived before more is waited for; count what is refused."""
     oracle, encoder, out = Oracle(model), msgspec.json.Encoder(), sys.stdout.buffer
+    refused = 0
     for lines in _arriving(queries):
-        out.write(b"".join(_answered(oracle, encoder, line) + b"\n" for line in lines))
+        answers = [_answered(oracle, encoder, line) for line in lines]
+        refused += sum(failed for _, failed in answers)
+        out.write(b"".join(answer + b"\n" for answer, _ in answers))
         # Whoever asks may wait for this answer before the next question.
         out.flush()
+    return refused
 
 
 def _arriving(queries: BufferedReader) -> Iterator[list[bytes]]:
@@ -115,9 +121,11 @@ def _arriving(queries: BufferedReader) -> Iterator[list[bytes]]:
         yield [b"".join(begun)]
 
 
-def _answered(oracle: Oracle, encoder: msgspec.json.Encoder, line: bytes) -> bytes:
-    """The answer to a line; one without a query gets its answer too, lest lines and answers be paired wrongly."""
+def _answered(oracle: Oracle, encoder: msgspec.json.Encoder, line: bytes) -> tuple[bytes, bool]:
+    """The answer to a line, and whether it is a refusal; no line goes without, lest they be paired wrongly."""
     try:
-        return encoder.encode(oracle.answer(msgspec.json.decode(line)))
+        answer = oracle.answer(msgspec.json.decode(line))
+        return encoder.encode(answer), "error" in answer
     except NOT_JSON as error:
-        return encoder.encode(oracle.refuse(f"not JSON: {error}"))
+        why = f"not JSON: {error}" if line.strip() else "an empty line is no query"
+        return encoder.encode(oracle.refuse(why)), True

@@ -78,7 +78,8 @@ def _dialect(name: str | None, snapshot: Snapshot) -> Dialect:
 def say_problems(problems: Sequence[Problem], *, quiet: bool) -> None:
     """Name what is wrong with the input on stderr, where the answer itself does not."""
     if quiet:
-        return
+        # Quiet is for progress and remarks; that a policy does not count is part of the answer.
+        problems = [problem for problem in problems if problem.effect is not Effect.NOTED]
     for problem in problems[:MOST]:
         place = f"{problem.place}: " if problem.place else ""
         lines = [f"{place}{problem.what}", f"why: {problem.why}", *f"try: {problem.attempt}".splitlines()]

@@ -147,6 +147,8 @@ class Service:
     type: str = "ClusterIP"
     headless: bool = False
     """Whether it has no address by intent, and is only a name for its pods."""
+    families: tuple[Family, ...] = ()
+    """`spec.ipFamilies`, or both where it asks for both; empty where a manifest leaves it to the API server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,9 +164,12 @@ def _totals(prediction: Prediction, found: Sequence[Total]) -> Iterator[str]:
     if rows:
         yield from table(("port", *(verdict.value for verdict in columns)), rows, WIDTH, _INK)
     yield from _left_out(len(found) - PORTS, "ports")
+    if prediction.unnamed and len(found) > len(prediction.unnamed):
+        yield from paragraph("A port is asked of the pods that declare it or whose policies name it.", WIDTH)
     for query in prediction.unnamed:
         meant = f"one that no policy names and no container declares, such as {view.port_name(query)}."
-        yield from paragraph(f"{view.port_name(query, prediction.unnamed)}: {meant}", WIDTH)
+        rest = "All other pods answer to a port as they do to this one."
+        yield from paragraph(f"{view.port_name(query, prediction.unnamed)}: {meant} {rest}", WIDTH)
 
 
 def _matrix(prediction: Prediction, items: tuple[Asked, ...]) -> Iterator[str]:

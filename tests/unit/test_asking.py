@@ -188,3 +188,24 @@ def test_only_so_many_flows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
     found = asked(model_of(*WEB), "web", "web", 80)
 
     assert (5, ("only the first 5 flows were looked at",)) == (found.groups[0].flows, found.notes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "families"),
+    [
+        ({"at": ["10.96.0.5"]}, {Family.IPV4}),
+        ({"at": ["10.96.0.5", "fd96::5"]}, set(Family)),
+        ({"at": ["None"]}, {Family.IPV4}),
+        ({"at": ["None"], "ipFamilies": ["IPv6"]}, {Family.IPV6}),
+        ({"at": ["None"], "ipFamilyPolicy": "PreferDualStack"}, set(Family)),
+        ({"ipFamilyPolicy": "SingleStack"}, {Family.IPV4}),
+        ({"ipFamilies": ["IPv6"]}, {Family.IPV6}),
+    ],
+)
+def test_a_service_leads_to_its_own_families_only(spec: Raw, families: set[Family]) -> None:
+    """Its pods have addresses of both; one that is not said has the family of its pods' first addresses."""
+    behind = service("shop/web", leading(80), selects={"app": "web"}, **spec)
+    by_address = policy("shop/p", selector(app="web"), ingress=[allow({"ipBlock": {"cidr": "10.0.0.0/8"}})])
+    found = asked(model_of(*WEB, by_address, behind), "shop/web-1", "svc/web", 80)
+
+    assert {group.example.traffic.family for group in found.groups} == families

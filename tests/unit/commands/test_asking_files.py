@@ -205,9 +205,12 @@ def batch(monkeypatch: pytest.MonkeyPatch, capsys: Captured, *lines: str) -> lis
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
     out = io.TextIOWrapper(io.BytesIO(), write_through=True)
     monkeypatch.setattr(sys, "stdout", out)
-    assert main(["explain", "-f", STAGING, "--batch", "-"]) == 0
-    found = out.buffer.getvalue().decode()
-    return [json.loads(line) for line in found.splitlines()]
+    code = main(["explain", "-f", STAGING, "--batch", "-"])
+    found = [json.loads(line) for line in out.buffer.getvalue().decode().splitlines()]
+    refused = sum("error" in item for item in found)
+    assert (code, f"{refused} of the queries could not be asked" in capsys.readouterr().err) == (4, True) or not refused
+    assert refused or code == 0
+    return found
 
 
 def test_batch_answers_line_by_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -257,10 +260,11 @@ def test_batch_answers_what_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None
     """Before more is waited for, all whole lines are answered: a program may need the answer to go on."""
     line = '{"src": "staging/backend", "dst": "staging/db", "port": 5432}\n'
     asking = Asking(line, line[:20], line[20:], line * 3 + line[:9], line[9:] + "\n", line.strip())
+    # The empty line among them is refused.
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(asking)))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(asking)))
 
-    assert main(["explain", "-f", STAGING, "--batch", "-"]) == 0
+    assert main(["explain", "-f", STAGING, "--batch", "-"]) == 4
 
     assert [0, 1, 1, 2, 5, 7, 7] == asking.answers
     assert asking._written.count(b"\n") == 8
@@ -327,3 +331,11 @@ def test_nothing_to_read(capsys: Captured, tmp_path: Path) -> None:
 
     assert (2, "") == (code, out)
     assert err.startswith("error: ")
+
+
+def test_quiet_does_not_hide_that_a_policy_is_refused(capsys: Captured, tmp_path: Path) -> None:
+    """It hides progress; that something does not count is part of the answer."""
+    (tmp_path / "refused.yaml").write_text(REFUSED)
+    words = ("-f", STAGING, "-f", str(tmp_path), "staging/curl", "staging/db", "5432")
+    code, _, err = answers(capsys, "explain", "-q", *words)
+    assert (code, "refuse" in err) == (4, True)
