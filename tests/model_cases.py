@@ -98,9 +98,9 @@ class Case:
 
 
 def title_of(item: Raw) -> str:
-    """`Kind namespace/name` of an object; no namespace where it says none."""
+    """`Kind namespace/name` of an object; no namespace where it says none, and a question mark for no name."""
     metadata = item.get("metadata") or {}
-    namespace, name = metadata.get("namespace"), metadata.get("name")
+    namespace, name = metadata.get("namespace"), metadata.get("name") or "?"
     return f"{item.get('kind')} {namespace}/{name}" if namespace else f"{item.get('kind')} {name}"
 
 
