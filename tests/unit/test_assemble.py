@@ -156,7 +156,7 @@ def test_leftovers_and_warnings_are_sorted(leftovers: tuple[str, ...]) -> None:
     made = report(objects=[*SHOP, bad], leftovers=leftovers)
 
     assert made.leftovers == sorted(leftovers)
-    assert [text.split()[0] for text in made.warnings] == ["nodes"]
+    assert [text.split()[0] for text in made.warnings] == ["Node"]
 
 
 def test_empty_audit_has_a_report_too() -> None:
