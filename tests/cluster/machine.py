@@ -67,7 +67,8 @@ class Machine:
         pid = int(self.run(*inner).stdout)
         process = in_pid_namespace(self.init.pid, pid)
         if process is None:
-            raise ClusterError(f"{self.name}: {program} ended at once", tail(self.log(program)), "read its log")
+            why = f"{self.name}/{program} has ended at once; {tail(self.log(program))}"
+            raise ClusterError(f"{program} does not run on {self.name}", why, "read its log")
         return process
 
     def _environment(self) -> dict[str, str]:
