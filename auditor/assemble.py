@@ -6,12 +6,13 @@ Pure.  Clock, run id and version come in as arguments; every list is sorted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Judgement
-from auditor.model.matrix import Identity
+from auditor.model.flow import Protocol
+from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn
 from auditor.plan import is_system, isolated_directions
@@ -106,7 +107,10 @@ def _identities(material: Material) -> list[doc.IdentityEntry]:
                 pods=len(controls),
                 nodes=sorted({item.node for item in controls}),
                 isolated=[],
-                ports=sorted({port for item in controls for port in item.listens}),
+                ports=sorted(
+                    {port for item in controls for protocol, port in item.listens if protocol is Protocol.TCP}
+                ),
+                listens=_words(query for item in controls for query in item.listens),
                 control=True,
             )
         )
@@ -123,8 +127,13 @@ def _identity(item: Identity) -> doc.IdentityEntry:
         pods=len(item.pods),
         nodes=list(item.nodes),
         isolated=isolated_directions(item),
-        ports=list(item.listens),
+        ports=[port for protocol, port in item.listens if protocol is Protocol.TCP],
+        listens=_words(item.listens),
     )
+
+
+def _words(queries: Iterable[Query]) -> list[str]:
+    return [f"{port}/{protocol.value}" for protocol, port in in_order(queries)]
 
 
 def _stand_in(item: StandIn, placed: Placed | NotPlaced | None, run: str) -> doc.StandInEntry:

@@ -11,18 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from auditor.evaluate.model import Model
-from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Judgement
-from auditor.model.flow import Family, Verdict
+from auditor.model.flow import Decision, Family, Protocol, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
 from auditor.rounds import CLOSING, Placement, controls, running, twin_of
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
-Path = tuple[str, str, Family, int]
+Path = tuple[str, str, Family, Protocol, int]
 
 
 class Evidence:
-    """All observations of a run, by the path they tried: source, destination, family, port."""
+    """All observations of a run, by the path they tried: source, destination, family, protocol, port."""
 
     def __init__(self, placement: Placement, observations: Iterable[Observation]) -> None:
         """Index the observations."""
@@ -39,20 +38,24 @@ class Evidence:
             self.is_over |= seen.round >= CLOSING
             if Outcome.REACHED in seen.outcomes:
                 self._connected.add(probe.source)
-            self._by_path[probe.source, probe.destination, probe.family, probe.port].append(seen)
+            path = probe.source, probe.destination, probe.family, probe.protocol, probe.port
+            self._by_path[path].append(seen)
 
     def of(self, flow: PlannedFlow) -> Sequence[Observation]:
         """The observations of a flow, by round."""
-        return self._by_path.get((flow.source, flow.destination, flow.family, flow.port), ())
+        return self._tried(flow.source, flow.destination, flow)
 
-    def answered(self, key: str, family: Family, port: int) -> list[int]:
-        """The rounds in which a pod's listener answered its own pod."""
-        seen = self._by_path.get((key, key, family, port), ())
-        return [item.round for item in seen if Outcome.REACHED in item.outcomes]
+    def answered(self, key: str, flow: PlannedFlow) -> list[int]:
+        """The rounds in which a pod's listener on a flow's protocol and port answered its own pod."""
+        return [item.round for item in self._tried(key, key, flow) if Outcome.REACHED in item.outcomes]
+
+    def _tried(self, source: str, destination: str, flow: PlannedFlow) -> Sequence[Observation]:
+        """What was seen between two stand-ins of the same traffic as a flow's."""
+        return self._by_path.get((source, destination, flow.family, flow.protocol, flow.port), ())
 
     def listener_gap(self, flow: PlannedFlow, number: int) -> str | None:
         """Say what is missing to prove that the destination listened before and after a round."""
-        rounds = self.answered(flow.destination, flow.family, flow.port)
+        rounds = self.answered(flow.destination, flow)
         if not any(item < number for item in rounds):
             return "the destination's listener did not answer its own pod before"
         if not any(item > number for item in rounds):
@@ -64,8 +67,7 @@ class Evidence:
         twin = twin_of(flow, self.here, self._controls)
         if twin is None:
             return "no unpoliced twin runs on both nodes"
-        seen = self._by_path.get((*twin, flow.family, flow.port), ())
-        tries = [outcome for item in seen if item.round == number for outcome in item.outcomes]
+        tries = [outcome for item in self._tried(*twin, flow) if item.round == number for outcome in item.outcomes]
         if not tries or Outcome.REACHED not in tries:
             return "unpoliced twins on the same nodes did not reach each other on this port"
         if any(outcome is not Outcome.REACHED for outcome in tries):
@@ -86,17 +88,16 @@ def as_stored(flows: Iterable[PlannedFlow], placement: Placement, model: Model) 
     """Decide every flow again from the probe pods as the API server stored them, addresses included."""
     here = running(placement)
     return tuple(
-        replace(
-            flow, predicted=model.decide(_pod(here, flow.source), _pod(here, flow.destination), flow.family, flow.port)
-        )
+        replace(flow, predicted=_decided(flow, here, model))
         if flow.source in here and flow.destination in here
         else flow
         for flow in flows
     )
 
 
-def _pod(here: Mapping[str, Placed], key: str) -> Pod:
-    return here[key].pod
+def _decided(flow: PlannedFlow, here: Mapping[str, Placed], model: Model) -> Decision:
+    one, other = here[flow.source].pod, here[flow.destination].pod
+    return model.decide(one, other, flow.family, flow.port, flow.protocol)
 
 
 def compare(
@@ -218,6 +219,8 @@ def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
     seen = evidence.of(flow)
     if not seen or flow.predicted.verdict not in {Verdict.ALLOWED, Verdict.DENIED}:
         return False
+    if Outcome.UNTESTED in seen[-1].outcomes:
+        return False  # the pods cannot speak this protocol, and no time will teach them
     outcome = strongest(seen[-1])
     if flow.predicted.verdict is Verdict.ALLOWED:
         return outcome is not Outcome.REACHED
@@ -240,7 +243,7 @@ def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Mo
             changed[flow.id] = "a policy of the whole cluster changed during the run"
         elif {one.namespace, other.namespace} & touched:
             changed[flow.id] = "a policy of one end's namespace changed during the run"
-        elif after.decide(one, other, flow.family, flow.port, flow.protocol).verdict is not flow.predicted.verdict:
+        elif _decided(flow, here, after).verdict is not flow.predicted.verdict:
             changed[flow.id] = "labels of a namespace changed during the run, and the verdict with them"
     return changed
 

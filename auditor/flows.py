@@ -13,7 +13,7 @@ from auditor.evaluate.model import Model
 from auditor.identities import edges_of, unnamed_port
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Protocol
-from auditor.model.matrix import Identity
+from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.probe import PlannedFlow, Role, StandIn
 
 
@@ -54,11 +54,11 @@ class FlowMaker:
             for family in self._families:
                 if family not in one.families or family not in other.families:
                     continue
-                for port in ports:
-                    decision = self._model.decide(one, other, family, port)
-                    yield PlannedFlow(next(numbers), source.key, destination.key, family, Protocol.TCP, port, decision)
+                for protocol, port in ports:
+                    decision = self._model.decide(one, other, family, port, protocol)
+                    yield PlannedFlow(next(numbers), source.key, destination.key, family, protocol, port, decision)
 
-    def _pairs(self) -> Iterable[tuple[StandIn, StandIn, tuple[int, ...]]]:
+    def _pairs(self) -> Iterable[tuple[StandIn, StandIn, tuple[Query, ...]]]:
         for source in self._clones:
             for destination in self._clones:
                 if source.key != destination.key and self._meet(source, destination):
@@ -85,18 +85,18 @@ class FlowMaker:
         others = [control for control in fitting if control.node < clone.node]
         return own + (later + others)[:1]
 
-    def _egress_ports(self, clone: StandIn) -> tuple[int, ...]:
+    def _egress_ports(self, clone: StandIn) -> tuple[Query, ...]:
         """Ports to try towards a control: those that egress rules about the clone name, and one that nobody names."""
         pod = self._pod(clone)
         unnamed = unnamed_port(self._model)
         if Direction.EGRESS not in self._model.isolates(pod):
-            return tuple(unnamed)
+            return tuple((Protocol.TCP, port) for port in unnamed)
         named = {
             port
             for item in self._model.applied(self._model.end(pod), Direction.EGRESS)
             for port in edges_of(item.section.clauses)
         }
-        return tuple(sorted(named | unnamed))
+        return in_order((Protocol.TCP, port) for port in named | unnamed)
 
     def _pod(self, stand_in: StandIn) -> Pod:
         """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""

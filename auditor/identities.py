@@ -20,7 +20,7 @@ from auditor.evaluate.reach import Classified
 from auditor.evaluate.vocabulary import Leaf, about_pods, homes_of, port_terms, predicates
 from auditor.model.cluster import ContainerPort, Owner, Pod
 from auditor.model.flow import Direction, Family, Protocol
-from auditor.model.matrix import Identity, Query
+from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.rules import (
     FIRST_PORT,
     LAST_PORT,
@@ -229,7 +229,7 @@ class _Ports:
         named = self._named[self._number[first.namespace, first.name]]
         free = self._unnamed.port(number for protocol, number in declared if protocol is Protocol.TCP)
         queries = {*declared, *named, *((Protocol.TCP, port) for port in free)}
-        return tuple(sorted(queries, key=lambda query: (query[0].value, query[1])))
+        return in_order(queries)
 
 
 def _about(classified: Classified, section: Section, clause: Clause) -> int:

@@ -16,7 +16,7 @@ from auditor.identities import OWN_NAMESPACE
 from auditor.model.cluster import Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect
 from auditor.model.flow import Direction, Verdict
-from auditor.model.matrix import Identity, ReachabilityMatrix
+from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
 from probes.capacity import Room
@@ -210,10 +210,10 @@ def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
 
 def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker: FlowMaker) -> tuple[StandIn, ...]:
     """Give each control the ports of every flow that ends on its node: it is their target or their twin's."""
-    ports: dict[str, set[int]] = defaultdict(set)
+    ports: dict[str, set[Query]] = defaultdict(set)
     for flow in flows:
-        ports[maker.node_of(flow.destination)].add(flow.port)
-    listening = [replace(control, listens=tuple(sorted(ports[control.node]))) for control in controls]
+        ports[maker.node_of(flow.destination)].add((flow.protocol, flow.port))
+    listening = [replace(control, listens=in_order(ports[control.node])) for control in controls]
     return tuple(control for control in listening if flows)
 
 

@@ -34,11 +34,11 @@ def listener_probes(placement: Placement, options: Options, keys: Iterable[str] 
     """Each listener of each running stand-in, or of those named, tried from its own pod."""
     wanted = None if keys is None else set(keys)
     return tuple(
-        Probe(key, key, family, port, (options.connect_timeout,))
+        Probe(key, key, family, port, (options.connect_timeout,), protocol)
         for key, item in running(placement).items()
         if wanted is None or key in wanted
         for family in item.pod.families
-        for port in item.stand_in.listens
+        for protocol, port in item.stand_in.listens
     )
 
 
@@ -61,15 +61,17 @@ def flow_probes(flows: Iterable[PlannedFlow], placement: Placement, options: Opt
         if all(key in here and here[key].pod.address(flow.family) for key in (flow.source, flow.destination)):
             denied = flow.predicted.verdict is Verdict.DENIED
             tries = timeouts(options) if denied else timeouts(options)[-1:]
-            probes[Probe(flow.source, flow.destination, flow.family, flow.port, tries)] = None
+            probes[Probe(flow.source, flow.destination, flow.family, flow.port, tries, flow.protocol)] = None
             twin = twin_of(flow, here, at)
             if twin is not None and all(here[key].pod.address(flow.family) for key in twin):
-                probes[Probe(*twin, flow.family, flow.port, (options.connect_timeout,) * options.tries)] = None
+                repeats = (options.connect_timeout,) * options.tries
+                probes[Probe(*twin, flow.family, flow.port, repeats, flow.protocol)] = None
     return tuple(sorted(probes, key=_order))
 
 
-def _order(probe: Probe) -> tuple[str, str, str, int, int]:
-    return probe.source, probe.destination, probe.family.value, probe.port, len(probe.timeouts)
+def _order(probe: Probe) -> tuple[str, str, str, str, int, int]:
+    ends = probe.source, probe.destination
+    return *ends, probe.family.value, probe.protocol.value, probe.port, len(probe.timeouts)
 
 
 def controls(here: Mapping[str, Placed]) -> dict[tuple[str, str], str]:
@@ -86,12 +88,14 @@ def twin_of(flow: PlannedFlow, here: Mapping[str, Placed], at: Mapping[tuple[str
 
 
 def silent_listeners(placement: Placement, seen: Iterable[Observation]) -> tuple[str, ...]:
-    """Keys of running stand-ins of which some listener has not answered its own pod yet."""
+    """Keys of running stand-ins of which some listener has not answered its own pod yet, and still may."""
     answered = {
-        (item.probe.source, item.probe.family, item.probe.port) for item in seen if Outcome.REACHED in item.outcomes
+        (item.probe.source, item.probe.family, (item.probe.protocol, item.probe.port))
+        for item in seen
+        if {Outcome.REACHED, Outcome.UNTESTED} & set(item.outcomes)
     }
     return tuple(
         key
         for key, item in running(placement).items()
-        if any((key, family, port) not in answered for family in item.pod.families for port in item.stand_in.listens)
+        if any((key, family, query) not in answered for family in item.pod.families for query in item.stand_in.listens)
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from auditor.model.flow import Protocol
 from auditor.model.probe import Outcome
-from probes.wire import Record
+from probes.wire import NO_MEANS, Record
 
 _TOOL_FAILURE = 126
 """From here on an exit code is the shell's word for a program that could not run or was killed."""
@@ -38,10 +39,26 @@ _TABLE = (
 )
 
 
-def classify(record: Record | None, expected_nonce: str, port: int) -> tuple[Outcome, str]:
+_LACKING = frozenset({NO_MEANS, 93, 94})
+"""Exit codes of a pod that cannot speak a protocol; 93 and 94 are Linux's EPROTONOSUPPORT and ESOCKTNOSUPPORT."""
+# Every image that can carry an agent at all speaks TCP: there such a code is a broken tool.
+_BESIDE_TCP = (
+    _Row(
+        lambda r, _: r.rc in _LACKING and not r.data and not r.timed_out,
+        Outcome.UNTESTED,
+        "{protocol} was not tried: the probe image lacks a tool for it, or the node's kernel the protocol",
+    ),
+    *_TABLE,
+)
+
+
+def classify(
+    record: Record | None, expected_nonce: str, port: int, protocol: Protocol = Protocol.TCP
+) -> tuple[Outcome, str]:
     """Say what an attempt on the listener with that nonce measured, and in a sentence what was seen."""
     if record is None:
         return Outcome.FAULT, "no record"
     expected = f"netaudit {expected_nonce} {port}"
-    row = next(row for row in _TABLE if row.when(record, expected))
-    return row.outcome, row.detail.format(data=record.data, rc=record.rc)
+    table = _TABLE if protocol is Protocol.TCP else _BESIDE_TCP
+    row = next(row for row in table if row.when(record, expected))
+    return row.outcome, row.detail.format(data=record.data, rc=record.rc, protocol=protocol.value)

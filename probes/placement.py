@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.model.probe import StandIn
+from probes.wire import listener_word
 
 CONTAINER = "probe"
 GATE = "netaudit/never-ready"
@@ -154,7 +155,7 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                     {"name": "NETAUDIT_AGENT", "value": _escaped(agent.script)},
                     {"name": "NETAUDIT_NONCE", "value": nonce},
                     {"name": "NETAUDIT_RUN", "value": marks.run},
-                    {"name": "NETAUDIT_PORTS", "value": " ".join(str(port) for port in stand_in.listens)},
+                    {"name": "NETAUDIT_PORTS", "value": " ".join(map(listener_word, stand_in.listens))},
                     {"name": "NETAUDIT_DEADLINE", "value": str(agent.seconds)},
                 ],
                 "ports": [

@@ -41,6 +41,6 @@ async def run_batches(
     return tuple(sorted(seen, key=_order))
 
 
-def _order(seen: Observation) -> tuple[str, str, str, int]:
+def _order(seen: Observation) -> tuple[str, str, str, str, int]:
     probe = seen.probe
-    return probe.source, probe.destination, probe.family.value, probe.port
+    return probe.source, probe.destination, probe.family.value, probe.protocol.value, probe.port

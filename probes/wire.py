@@ -4,6 +4,12 @@ Sans-I/O: bytes in, values out. The agent stands in a pod beside strangers, so a
 has passed through here: bounded, plain, and about what was asked. What an attempt *means* is said in `outcome`.
 
 The caller keeps the agent's standard input open until the footer: when it closes, the agent ends the batch.
+
+A work line is `ID ADDRESS PORT SECONDS [PROTOCOL]`; PROTOCOL is `tcp` (where it is absent), `udp` or `sctp`.  A word of
+NETAUDIT_PORTS is `PORT` or `PORT/PROTOCOL`.  Over UDP the client sends datagrams until its time limit or the first
+answer, and the listener answers each with the line that TCP gets; ICMP port unreachable is a refusal, as a reset is.
+A record has `c` only where the protocol has connections.  Where the pod cannot speak a protocol at all, for want of a
+tool or of the kernel's support, its attempts are not made and their records have the code `NO_MEANS`.
 """
 
 from __future__ import annotations
@@ -16,10 +22,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.model.flow import Protocol
+from auditor.model.matrix import Query
+
 MAX_LINE = 4096
 """An agent writes each line at once, and a pipe keeps writes of this size whole."""
 MAX_WINDOW = 256
 MAX_TIMEOUT = 60.0
+NO_MEANS = 127
+"""How an attempt ends that the pod has no means for, be it the tool or the kernel: a shell's "no such program"."""
 _MAX_ID = 999_999_999
 _MAX_COMPLAINTS = 16
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:-]{0,256}")
@@ -36,6 +47,7 @@ class Attempt:
     port: int
     timeout: float
     """Seconds; tenths count, the rest is rounded up."""
+    protocol: Protocol = Protocol.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Record:
     timed_out: bool
     """The agent's own timer ended the client."""
     connected: bool | None
-    """Whether a connection stood; None where the agent cannot tell."""
+    """Whether a connection stood; None where the agent cannot tell, or the protocol has none."""
     milliseconds: int
     """-1 where the image has no clock."""
     data: str
@@ -120,7 +132,14 @@ def _work_line(attempt: Attempt) -> str:
     if not 0 < attempt.timeout <= MAX_TIMEOUT:
         raise ValueError(f"time limit {attempt.timeout} is not within 0 to {MAX_TIMEOUT}")
     tenths = max(1, math.ceil(round(attempt.timeout * 10, 6)))
-    return f"{attempt.id} {address} {attempt.port} {tenths // 10}.{tenths % 10}"
+    protocol = "" if attempt.protocol is Protocol.TCP else f" {attempt.protocol.value.lower()}"
+    return f"{attempt.id} {address} {attempt.port} {tenths // 10}.{tenths % 10}{protocol}"
+
+
+def listener_word(query: Query) -> str:
+    """Write one port that an agent is to listen on, as in `80` and `53/udp`."""
+    protocol, port = query
+    return str(port) if protocol is Protocol.TCP else f"{port}/{protocol.value.lower()}"
 
 
 def _time_limit(window: int, attempts: Sequence[Attempt]) -> int:

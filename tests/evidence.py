@@ -13,6 +13,7 @@ from auditor.compare import Evidence, judge
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Decision, Direction, DirectionDecision, Family, PolicyRef, Protocol, Verdict
+from auditor.model.matrix import Query
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, Role, StandIn
 from auditor.rounds import CLOSING, FLOWS, OPENING
 
@@ -21,6 +22,7 @@ UNTESTED = Outcome.UNTESTED
 LAST = CLOSING - 1
 """The last round in which flows are tried."""
 PORT = 80
+WEB = (Protocol.TCP, PORT)
 V4 = Family.IPV4
 POLICY = PolicyRef("shop", "deny")
 
@@ -45,7 +47,7 @@ ALLOWED = decision()
 DENIED = decision(ingress=Verdict.DENIED)
 
 
-def stand_in(key: str, node: str = "n1", *, namespace: str = "shop", listens: tuple[int, ...] = (PORT,)) -> StandIn:
+def stand_in(key: str, node: str = "n1", *, namespace: str = "shop", listens: tuple[Query, ...] = (WEB,)) -> StandIn:
     """A clone, or a control where the key begins with c."""
     role = Role.CONTROL if key.startswith("c") else Role.CLONE
     home = "netaudit-ctl-1" if role is Role.CONTROL else namespace
@@ -58,9 +60,15 @@ def placed(item: StandIn, *, labels: dict[str, str] | None = None, addresses: Se
 
 
 def flow(
-    predicted: Decision = DENIED, source: str = "i0", destination: str = "i1", *, number: int = 1, port: int = PORT
+    predicted: Decision = DENIED,
+    source: str = "i0",
+    destination: str = "i1",
+    *,
+    number: int = 1,
+    port: int = PORT,
+    protocol: Protocol = Protocol.TCP,
 ) -> PlannedFlow:
-    return PlannedFlow(number, source, destination, V4, Protocol.TCP, port, predicted)
+    return PlannedFlow(number, source, destination, V4, protocol, port, predicted)
 
 
 def judgement(
@@ -72,8 +80,15 @@ def judgement(
     return Judgement(made, agreement, outcomes.get(agreement, SILENT), "as the test says")
 
 
-def seen(number: int, source: str, destination: str, *outcomes: Outcome, port: int = PORT) -> Observation:
-    probe = Probe(source, destination, V4, port, (1.0,) * len(outcomes))
+def seen(
+    number: int,
+    source: str,
+    destination: str,
+    *outcomes: Outcome,
+    port: int = PORT,
+    protocol: Protocol = Protocol.TCP,
+) -> Observation:
+    probe = Probe(source, destination, V4, port, (1.0,) * len(outcomes), protocol)
     return Observation(number, probe, outcomes, "as the test says", number * 10.0, 5)
 
 

@@ -16,13 +16,13 @@ from auditor.errors import ClusterUnreachable, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod
-from auditor.model.flow import Direction, Family, Verdict
+from auditor.model.flow import Direction, Protocol, Traffic, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
 from tests.builders import Raw, raw
 
-Deniers = Callable[[Pod, Pod, Family, int], frozenset[Direction]]
+Deniers = Callable[[Pod, Pod, Traffic], frozenset[Direction]]
 """What really denies a flow: the directions, or none."""
 
 
@@ -80,8 +80,8 @@ def by_model(objects: Sequence[Raw]) -> Deniers:
     """The model's own answer about these objects."""
     model = Model(decode(raw(*objects)), own_namespaces())
 
-    def deniers(source: Pod, destination: Pod, family: Family, port: int) -> frozenset[Direction]:
-        decision = model.decide(source, destination, family, port)
+    def deniers(source: Pod, destination: Pod, traffic: Traffic) -> frozenset[Direction]:
+        decision = model.decide(source, destination, traffic.family, traffic.port, traffic.protocol)
         return frozenset(decision.deniers) if decision.verdict is Verdict.DENIED else frozenset()
 
     return deniers
@@ -160,7 +160,8 @@ class FakeSession:
         source, destination = self.made[probe.source], self.made[probe.destination]
         assert isinstance(source, Placed)
         assert isinstance(destination, Placed)
-        deniers = self.backend.deniers(source.pod, destination.pod, probe.family, probe.port)
+        traffic = Traffic(probe.family, probe.protocol, probe.port)
+        deniers = self.backend.deniers(source.pod, destination.pod, traffic)
         outcomes = []
         for turn in range(len(probe.timeouts)):
             attempt = Attempt(number, turn, probe, source, destination, deniers)
@@ -186,12 +187,12 @@ def node_does_not_enforce(name: str) -> Twist:
     return twist
 
 
-def flipped(source: str, destination: str, port: int) -> Twist:
+def flipped(source: str, destination: str, port: int, protocol: Protocol = Protocol.TCP) -> Twist:
     """One flow comes out the other way."""
 
     def twist(attempt: Attempt, outcome: Outcome) -> Outcome:
         probe = attempt.probe
-        if (probe.source, probe.destination, probe.port) != (source, destination, port):
+        if (probe.source, probe.destination, probe.protocol, probe.port) != (source, destination, protocol, port):
             return outcome
         return Outcome.SILENT if outcome is Outcome.REACHED else Outcome.REACHED
 

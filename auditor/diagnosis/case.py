@@ -107,9 +107,13 @@ def ports_of(judgements: Sequence[Judgement]) -> str:
     families = {item.flow.family for item in judgements}
     words = [
         f"{item.flow.protocol.value} {item.flow.port}" + (f" ({item.flow.family.value})" if len(families) > 1 else "")
-        for item in sorted(judgements, key=lambda item: (item.flow.port, item.flow.family.value))
+        for item in sorted(judgements, key=_traffic)
     ]
     return ", ".join(dict.fromkeys(words))
+
+
+def _traffic(item: Judgement) -> tuple[int, str, str]:
+    return item.flow.port, item.flow.protocol.value, item.flow.family.value
 
 
 def evidence_of(case: Case, judgements: Sequence[Judgement]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from auditor.model.cluster import ContainerPort, Owner, Pod
@@ -11,6 +11,13 @@ from auditor.model.flow import Direction, Family, Protocol, Verdict
 TITLE_OWNERS = 3
 Query = tuple[Protocol, int]
 """A protocol and a port of the destination."""
+
+
+def in_order(queries: Iterable[Query]) -> tuple[Query, ...]:
+    """Each once, by protocol and number: enums have no order of their own."""
+    return tuple(sorted(set(queries), key=lambda query: (query[0].value, query[1])))
+
+
 Rows = list[int]
 """For each destination, the set of its sources: bit i is class i."""
 
@@ -56,9 +63,9 @@ class Identity:
     """The members' service account where some policy can see it."""
 
     @property
-    def listens(self) -> tuple[int, ...]:
-        """TCP ports worth testing."""
-        return tuple(port for protocol, port in self.asks if protocol is Protocol.TCP)
+    def listens(self) -> tuple[Query, ...]:
+        """Ports worth testing."""
+        return tuple(query for query in self.asks if query[0] is Protocol.TCP)
 
     @property
     def owners(self) -> tuple[Owner, ...]:

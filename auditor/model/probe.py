@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.flow import Decision, Family, Protocol
+from auditor.model.matrix import Query
 
 
 class Outcome(enum.Enum):
@@ -45,8 +46,8 @@ class StandIn:
     namespace: str
     node: str
     labels: tuple[tuple[str, str], ...]
-    listens: tuple[int, ...]
-    """TCP ports, sorted."""
+    listens: tuple[Query, ...]
+    """Protocols and ports, sorted."""
     named_ports: tuple[ContainerPort, ...] = ()
     """Container ports to declare, because policies name them."""
     identity: str = ""
@@ -136,6 +137,7 @@ class Probe:
     family: Family
     port: int
     timeouts: tuple[float, ...]
+    protocol: Protocol = Protocol.TCP
 
 
 @dataclass(frozen=True, slots=True)

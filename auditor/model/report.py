@@ -82,8 +82,11 @@ class IdentityEntry:
     isolated: list[str]
     """Ingress, Egress."""
     ports: list[int]
+    """TCP ports that were tried."""
     control: bool = False
     """netaudit's own unpoliced pods: they stand for any pod that nobody planned for."""
+    listens: list[str] = field(default_factory=list)
+    """All ports that were tried, as port/PROTOCOL; empty in reports of versions that tried TCP only."""
 
 
 @dataclass(frozen=True, slots=True)

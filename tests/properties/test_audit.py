@@ -13,7 +13,7 @@ from auditor.assemble import assemble
 from auditor.audit import run_audit
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Proof
-from auditor.model.flow import Direction, Family
+from auditor.model.flow import Direction, Family, Traffic
 from auditor.model.options import Options
 from auditor.model.report import Run
 from auditor.plan import own_namespaces
@@ -43,11 +43,11 @@ def by_oracle(objects: Sequence[Raw], open_means: str) -> Deniers:
     ours = [{"kind": "Namespace", "metadata": {"name": it.name, "labels": it.labels}} for it in own_namespaces()]
     everything = [*objects, *ours]
 
-    def deniers(source: Pod, destination: Pod, family: Family, port: int) -> frozenset[Direction]:
+    def deniers(source: Pod, destination: Pod, traffic: Traffic) -> frozenset[Direction]:
         if source.name == destination.name:
             return frozenset()
-        version = 4 if family is Family.IPV4 else 6
-        flow = oracle.Flow(manifest(source), manifest(destination), version, port)
+        version = 4 if traffic.family is Family.IPV4 else 6
+        flow = oracle.Flow(manifest(source), manifest(destination), version, traffic.port, traffic.protocol.value)
         answers = {way: oracle.one_side(everything, way.value, flow) for way in Direction}
         return frozenset(way for way, answer in answers.items() if answer in {"denied", open_means})
 

@@ -11,10 +11,10 @@ from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, 
 from auditor.evaluate.model import Model
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
-from auditor.model.flow import Decision, Verdict
+from auditor.model.flow import Decision, Protocol, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Probe
 from auditor.rounds import CLOSING, FLOWS, OPENING, Placement
-from tests.builders import allow, block, namespace, policy, selector, snapshot
+from tests.builders import allow, block, namespace, policy, selector, snapshot, udp
 from tests.evidence import (
     ALLOWED,
     DENIED,
@@ -320,3 +320,54 @@ def test_new_policy_of_either_end_changes_a_flow() -> None:
     assert sorted(changed_flows(flows, items, before, after)) == [1, 3]
     assert sorted(changed_flows(flows, items, after, before)) == [1, 3]
     assert changed_flows(flows, items, after, after) == {}
+
+
+UDP = Protocol.UDP
+
+
+@pytest.mark.parametrize("lacking", range(4))
+@pytest.mark.parametrize("outcome", [SILENT, REFUSED])
+def test_every_piece_of_proof_is_of_the_flows_own_protocol(lacking: int, outcome: Outcome) -> None:
+    """Datagrams get lost without a word, so neither listeners nor twins that answered by TCP say anything of UDP."""
+    pieces = [(OPENING, "i1", "i1"), (FLOWS, "c0a", "c1b"), (CLOSING, "i1", "i1")]
+    tried = seen(FLOWS, "i0", "i1", *(outcome,) * 3, protocol=UDP)
+    alive = seen(OPENING, "i0", "i0", REACHED)
+    proof = [
+        seen(*piece, *(REACHED,) * 3, protocol=Protocol.TCP if number == lacking else UDP)
+        for number, piece in enumerate(pieces)
+    ]
+    placement = {key: placed(item) for key, item in Ledger().stand_ins.items()}
+    found = judge(flow(DENIED, protocol=UDP), Evidence(placement, [tried, alive, *proof]))
+
+    assert found.agreement is (AS_EXPECTED if lacking == len(pieces) else INCONCLUSIVE), found.reason
+
+
+def test_what_was_measured_of_one_protocol_is_no_answer_for_another() -> None:
+    """A leak of TCP is none of UDP on the same port."""
+    reached = [seen(number, "i0", "i1", *(REACHED,) * 3) for number in (FLOWS, LAST)]
+    placement = {key: placed(item) for key, item in Ledger().stand_ins.items()}
+    evidence = Evidence(placement, [*reached, seen(CLOSING, "i1", "i1", REACHED)])
+
+    assert judge(flow(DENIED), evidence).agreement is LEAK
+    assert judge(flow(DENIED, protocol=UDP), evidence).outcome is UNTESTED
+
+
+@pytest.mark.parametrize("predicted", [ALLOWED, DENIED])
+def test_what_the_pods_cannot_speak_is_untested_and_not_tried_again(predicted: Decision) -> None:
+    """A missing tool is no silence, and waiting does not bring it."""
+    one = flow(predicted, protocol=UDP)
+    tried = seen(FLOWS, "i0", "i1", *(UNTESTED,) * 3, protocol=UDP)
+    evidence = Evidence({key: placed(item) for key, item in Ledger().stand_ins.items()}, [tried])
+
+    assert (judge(one, evidence).agreement, judge(one, evidence).outcome) == (INCONCLUSIVE, UNTESTED)
+    assert recheck([one], evidence) == ()
+
+
+def test_verdict_of_the_stored_pod_is_that_of_the_flows_protocol() -> None:
+    """A rule that allows 53/UDP allows no connection to 53/TCP."""
+    objects = [namespace("shop"), policy("shop/dns", selector(app="i1"), ingress=[allow(ports=[udp(53)])])]
+    model = Model(snapshot(*objects))
+    placement = {key: placed(stand_in(key), labels={"app": key}) for key in ("i0", "i1")}
+    flows = [flow(port=53, protocol=protocol) for protocol in (UDP, Protocol.TCP)]
+
+    assert [one.predicted.verdict for one in as_stored(flows, placement, model)] == [Verdict.ALLOWED, Verdict.DENIED]

@@ -83,7 +83,7 @@ def test_ports_worth_asking_for_are_declared_named_or_nobody_s() -> None:
         (Protocol.UDP, 53),
         (Protocol.UDP, 99),
     )
-    assert (5432, 8000, 8010, UNNAMED_PORTS[0]) == one.listens
+    assert tuple((Protocol.TCP, port) for port in (5432, 8000, 8010, UNNAMED_PORTS[0])) == one.listens
 
 
 def test_ports_of_egress_rules_are_asked_of_their_peers() -> None:
@@ -91,7 +91,7 @@ def test_ports_of_egress_rules_are_asked_of_their_peers() -> None:
 
     asked = {one.pods[0].name: one.listens for one in found(A, B, out)}
 
-    assert {"a": False, "b": True} == {name: 9000 in ports for name, ports in asked.items()}
+    assert {"a": False, "b": True} == {name: (Protocol.TCP, 9000) in ports for name, ports in asked.items()}
 
 
 def test_port_that_nobody_names_avoids_every_range() -> None:

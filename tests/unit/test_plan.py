@@ -10,7 +10,7 @@ import pytest
 
 from auditor.flags import parse_selector
 from auditor.identities import UNNAMED_PORTS
-from auditor.model.flow import Verdict
+from auditor.model.flow import Protocol, Verdict
 from auditor.model.options import Options
 from auditor.plan import CONTROL_NAMESPACE, is_system, make_plan
 from auditor.predict import predict
@@ -35,7 +35,7 @@ def test_one_stand_in_for_each_identity_where_a_replica_runs() -> None:
     web, db = sorted(clones(plan(*SHOP)), key=lambda item: item.labels, reverse=True)
 
     assert (web.namespace, web.node, web.labels) == ("shop", "n1", (("app", "web"),))
-    assert (db.node, db.listens) == ("n2", (5432, UNNAMED_PORTS[0]))
+    assert (db.node, db.listens) == ("n2", ((Protocol.TCP, 5432), (Protocol.TCP, UNNAMED_PORTS[0])))
     assert [(item.name, item.number) for item in db.named_ports] == [("sql", 5432)]
 
 
@@ -48,7 +48,7 @@ def test_two_controls_on_each_node_in_use() -> None:
     assert {(item.namespace, item.labels, item.named_ports) for item in found} == {(CONTROL_NAMESPACE, (), ())}
     nodes = {item.key: item.node for item in made.stand_ins}
     for control in found:
-        wanted = {flow.port for flow in made.flows if nodes[flow.destination] == control.node}
+        wanted = {(flow.protocol, flow.port) for flow in made.flows if nodes[flow.destination] == control.node}
         assert set(control.listens) == wanted
 
 
@@ -57,9 +57,9 @@ def test_every_flow_has_a_listener_and_its_twin_has_one_too() -> None:
     made = plan(*SHOP)
     items = by_key(made)
     for flow in made.flows:
-        assert flow.port in items[flow.destination].listens
+        assert (flow.protocol, flow.port) in items[flow.destination].listens
         twins = [item for item in controls(made) if item.node == items[flow.destination].node]
-        assert all(flow.port in item.listens for item in twins)
+        assert all((flow.protocol, flow.port) in item.listens for item in twins)
 
 
 def test_keys_become_parts_of_names() -> None:

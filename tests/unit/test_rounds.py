@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from auditor.model.flow import Family
+from collections import Counter
+
+from auditor.model.flow import Family, Protocol
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced
 from auditor.rounds import (
@@ -19,8 +21,9 @@ from auditor.rounds import (
     timeouts,
     twin_of,
 )
-from tests.evidence import ALLOWED, DENIED, REACHED, SILENT, flow, placed, seen, stand_in
+from tests.evidence import ALLOWED, DENIED, REACHED, SILENT, UNTESTED, flow, placed, seen, stand_in
 
+TCP, UDP = Protocol.TCP, Protocol.UDP
 OPTIONS = Options(connect_timeout=1.0, tries=3)
 HERE = {key: placed(stand_in(key, on)) for key, on in (("i0", "n1"), ("i1", "n2"), ("c0a", "n1"), ("c1b", "n2"))}
 
@@ -34,7 +37,7 @@ def test_rounds_are_six_at_most() -> None:
 
 def test_each_listener_is_tried_from_its_own_pod_in_each_family() -> None:
     """A listener check never leaves the pod, and there is one for each port and family."""
-    item = placed(stand_in("i0", listens=(80, 81)), addresses=("10.0.0.1", "fd00::1"))
+    item = placed(stand_in("i0", listens=((TCP, 80), (TCP, 81))), addresses=("10.0.0.1", "fd00::1"))
     probes = listener_probes({"i0": item, "i1": NotPlaced(stand_in("i1"), "Pending")}, OPTIONS)
 
     assert {(probe.source, probe.destination) for probe in probes} == {("i0", "i0")}
@@ -87,8 +90,27 @@ def test_twin_stands_on_the_same_two_nodes() -> None:
 
 def test_silent_listeners_are_those_with_any_port_or_family_that_did_not_answer() -> None:
     """One listener of several that is not up yet is reason to try the pod again."""
-    placement = {"i0": placed(stand_in("i0", listens=(80, 81))), "i1": placed(stand_in("i1"))}
+    placement = {"i0": placed(stand_in("i0", listens=((TCP, 80), (TCP, 81)))), "i1": placed(stand_in("i1"))}
     first = [seen(OPENING, "i0", "i0", REACHED), seen(OPENING, "i1", "i1", SILENT)]
 
     assert silent_listeners(placement, first) == ("i0", "i1")
     assert silent_listeners(placement, [*first, seen(OPENING, "i0", "i0", REACHED, port=81)]) == ("i1",)
+
+
+def test_listener_of_one_protocol_does_not_answer_for_another() -> None:
+    """Port 80 of UDP is another listener than port 80 of TCP; one that cannot be tried at all is not waited for."""
+    placement = {"i0": placed(stand_in("i0", listens=((TCP, 80), (UDP, 80))))}
+    opening = seen(OPENING, "i0", "i0", REACHED)
+
+    assert silent_listeners(placement, [opening]) == ("i0",)
+    for outcome in (REACHED, UNTESTED):
+        assert silent_listeners(placement, [opening, seen(OPENING, "i0", "i0", outcome, protocol=UDP)]) == ()
+
+
+def test_flow_and_its_twin_are_tried_by_its_own_protocol() -> None:
+    """Two flows that differ in nothing but the protocol are two probes with two twins."""
+    flows = [flow(protocol=protocol, number=number) for number, protocol in enumerate(Protocol)]
+    probes = flow_probes(flows, HERE, OPTIONS)
+
+    assert Counter(probe.protocol for probe in probes) == dict.fromkeys(Protocol, 2)
+    assert {probe.protocol for probe in probes if probe.source == "c0a"} == set(Protocol)

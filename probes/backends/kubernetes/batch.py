@@ -44,7 +44,7 @@ async def carry_out(desk: Desk, source: str, probes: Sequence[Probe]) -> Sequenc
     by_probe: dict[Probe, list[tuple[Outcome, str, int]]] = {probe: [] for probe in probes}
     for identifier, (probe, _) in enumerate(tries):
         record = reader.records.get(identifier)
-        outcome, detail = classify(record, desk.here[probe.destination].nonce, probe.port)
+        outcome, detail = classify(record, desk.here[probe.destination].nonce, probe.port, probe.protocol)
         if record is None:
             detail = fault or reader.shortfall or detail
         by_probe[probe].append((outcome, detail, record.milliseconds if record is not None else -1))
@@ -63,7 +63,7 @@ def _tries(probes: Sequence[Probe]) -> list[tuple[Probe, float]]:
 
 def _attempt(identifier: int, here: Mapping[str, Placed], probe: Probe, limit: float) -> wire.Attempt:
     address = here[probe.destination].pod.address(probe.family)
-    return wire.Attempt(identifier, address or "", probe.port, limit)
+    return wire.Attempt(identifier, address or "", probe.port, limit, probe.protocol)
 
 
 async def _converse(desk: Desk, source: str, work: bytes, reader: wire.BatchReader, limit: float) -> str:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.model.flow import Protocol
 from auditor.model.probe import Outcome
 from probes.outcome import classify
-from probes.wire import Record
+from probes.wire import NO_MEANS, Record
 
 REACHED, REFUSED, SILENT, FAULT = Outcome.REACHED, Outcome.REFUSED, Outcome.SILENT, Outcome.FAULT
 NONCE = "0123456789abcdef"
@@ -51,6 +52,18 @@ def test_each_row_of_the_table(record: Record | None, outcome: Outcome, detail: 
     said, sentence = classify(record, NONCE, 80)
     assert said is outcome
     assert detail in sentence
+
+
+@pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.SCTP])
+def test_what_the_pod_cannot_speak_was_not_tested(protocol: Protocol) -> None:
+    for rc in (93, 94, NO_MEANS):
+        said, sentence = classify(seen(rc=rc, connected=None), NONCE, 80, protocol)
+        assert said is Outcome.UNTESTED
+        assert protocol.value in sentence
+    # Without tools nothing can be listened to either, so an answer or a timer that fired is another matter.
+    assert classify(seen(rc=NO_MEANS, timed_out=True, connected=None), NONCE, 80, protocol)[0] is SILENT
+    assert classify(seen(rc=NO_MEANS, connected=None, data=OURS), NONCE, 80, protocol)[0] is REACHED
+    assert classify(seen(rc=111, connected=None), NONCE, 80, protocol)[0] is REFUSED
 
 
 RECORDS = st.builds(

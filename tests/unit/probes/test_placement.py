@@ -18,17 +18,18 @@ from probes.placement import AgentSpec, Manifest, Marks, holder_manifest, namesp
 
 MARKS = Marks("ab12cd", "0.1.0", "2026-01-01T00:10:00Z")
 AGENT = AgentSpec("busybox:1.37", 'echo "$NETAUDIT_RUN" $(date)', 600)
+WEB = ((Protocol.TCP, 80),)
 CLONE = StandIn(
     "i7x",
     Role.CLONE,
     "shop",
     "n1",
     (("app", "web"), ("tier", "")),
-    (80, 8080),
+    ((Protocol.TCP, 80), (Protocol.TCP, 8080), (Protocol.UDP, 53), (Protocol.SCTP, 9899)),
     (ContainerPort("http", 8080), ContainerPort("dns", 53, Protocol.UDP)),
     "id",
 )
-CONTROL = StandIn("c0a", Role.CONTROL, "netaudit-ctl-1", "n1", (), (80,))
+CONTROL = StandIn("c0a", Role.CONTROL, "netaudit-ctl-1", "n1", (), WEB)
 SAFE_SYSCTLS = {
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -140,7 +141,7 @@ def test_only_named_ports_are_declared() -> None:
         {"name": "http", "containerPort": 8080, "protocol": "TCP"},
         {"name": "dns", "containerPort": 53, "protocol": "UDP"},
     ]
-    assert env["NETAUDIT_PORTS"] == "80 8080"
+    assert env["NETAUDIT_PORTS"] == "80 8080 53/udp 9899/sctp"
     assert decode_pod(made()).ports == tuple(sorted(CLONE.named_ports, key=lambda port: port.name))
 
 
@@ -154,7 +155,7 @@ def test_script_reaches_the_agent_unchanged() -> None:
 
 def test_command_holds_no_text_of_the_cluster() -> None:
     """Hostile names and nonces are data, never shell words."""
-    hostile = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "$(reboot)"),), (80,))
+    hostile = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "$(reboot)"),), WEB)
     manifest = pod_manifest(hostile, MARKS, AGENT, "nonce", "uid")
 
     assert manifest["spec"]["containers"][0]["command"] == made()["spec"]["containers"][0]["command"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditor.model.flow import Protocol
 from probes.wire import (
     MAX_LINE,
     Attempt,
@@ -21,6 +22,7 @@ from probes.wire import (
     Record,
     SelfCheck,
     encode_batch,
+    listener_word,
 )
 
 HEADER: dict[str, Any] = {
@@ -65,6 +67,13 @@ def test_a_batch_is_written_line_by_line() -> None:
     first, *rest = encode_batch("r1-a", 64, attempts).decode().split("\n")
     assert first.split()[:4] == ["netaudit/1", "r1-a", "64", "2"]
     assert rest == ["0 192.0.2.1 80 1.0", "7 2001:db8::1 5432 2.5", "end 2", ""]
+
+
+def test_a_protocol_is_named_where_it_is_not_tcp() -> None:
+    attempts = [Attempt(number, "192.0.2.1", 53, 1, protocol) for number, protocol in enumerate(Protocol)]
+    lines = encode_batch("r1-a", 64, attempts).decode().split("\n")[1:4]
+    assert lines == ["0 192.0.2.1 53 1.0", "1 192.0.2.1 53 1.0 udp", "2 192.0.2.1 53 1.0 sctp"]
+    assert [listener_word((protocol, 53)) for protocol in Protocol] == ["53", "53/udp", "53/sctp"]
 
 
 def test_the_agent_is_told_when_to_give_up_at_the_latest() -> None:
@@ -244,6 +253,7 @@ ATTEMPTS = st.lists(
         ADDRESSES,
         st.integers(1, 65535),
         st.floats(0, 60, exclude_min=True),
+        st.sampled_from(Protocol),
     ),
     unique_by=lambda attempt: attempt.id,
 )
@@ -282,7 +292,8 @@ def test_what_is_written_can_be_read_by_its_grammar(attempts: list[Attempt], win
     assert first.startswith(f"netaudit/1 b1 {window} {len(attempts)} ")
     assert (last, nothing) == (f"end {len(attempts)}", "")
     for line, attempt in zip(work, attempts, strict=True):
-        number, address, port, seconds = line.split(" ")
+        number, address, port, seconds, *protocol = line.split(" ")
+        assert protocol == [attempt.protocol.value.lower()] * (attempt.protocol is not Protocol.TCP)
         assert (int(number), int(port)) == (attempt.id, attempt.port)
         assert ipaddress.ip_address(address) == ipaddress.ip_address(attempt.address)
         assert -1e-6 < float(seconds) - attempt.timeout <= 0.1

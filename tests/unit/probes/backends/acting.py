@@ -14,12 +14,12 @@ from auditor.plan import CONTROL_NAMESPACE, OWN_LABELS
 from auditor.ports import ProbeSession
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
-from tests.evidence import V4
+from tests.evidence import V4, WEB
 from tests.jumping import clock
 from tests.memory_api import MemoryApi, Raw
 
-CLONE = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "web"),), (80,))
-CONTROL = StandIn("c0", Role.CONTROL, CONTROL_NAMESPACE, "n1", (), (80,))
+CLONE = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "web"),), (WEB,))
+CONTROL = StandIn("c0", Role.CONTROL, CONTROL_NAMESPACE, "n1", (), (WEB,))
 PLAN = ProbePlan(("netaudit", CONTROL_NAMESPACE), (CLONE, CONTROL), ())
 PROBES = tuple(Probe("i0", "c0", V4, 8000 + number, (1.0, 1.0)) for number in range(2))
 SPEC = AgentSpec("image", "script", 600)
