@@ -35,6 +35,7 @@ examples:
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 DEFAULTS = Options()
+AGENTS = ("auto", "shell", "python")
 RUN_FORMATS = ("table", "json", "html")
 """What `reports` renders."""
 SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
@@ -131,7 +132,15 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
     group.add_argument(
-        "--image", default=DEFAULTS.image, help=_default("image of the probe pods: busybox or netshoot", DEFAULTS.image)
+        "--image",
+        default=DEFAULTS.image,
+        help=_default("image of the probe pods: busybox, netshoot, netaudit's own or one with Python", DEFAULTS.image),
+    )
+    group.add_argument(
+        "--agent",
+        choices=AGENTS,
+        default=DEFAULTS.agent,
+        help=_default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
     )
 
 
@@ -245,6 +254,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         namespaces=tuple(sorted(set(flags.namespace))),
         selector=parse_selector(flags.selector) if flags.selector else None,
         image=flags.image,
+        agent=flags.agent,
         max_pods=flags.max_pods,
         max_flows=flags.max_flows,
         rate=flags.rate,

@@ -6,6 +6,7 @@ never scales, bound to a node that runs a replica, and as restricted as PodSecur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,16 @@ from probes.wire import listener_word
 
 CONTAINER = "probe"
 GATE = "netaudit/never-ready"
-SERVE = ("sh", "-c", 'eval "$NETAUDIT_AGENT"', "netaudit", "serve")
-PROBE = (*SERVE[:-1], "probe")
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "shell": ("sh", "-c", 'eval "$NETAUDIT_AGENT"', "netaudit"),
+    # Isolated and without site packages: nothing of the image has a say in what the agent imports.
+    "python": ("python3", "-IS", "-c", 'import os; exec(os.environ["NETAUDIT_AGENT"])'),
+}
+"""By agent, what runs its text in a probe pod; `serve` or `probe` follows."""
+FILES: Mapping[str, str] = {"shell": "shell.sh", "python": "agent.py"}
+"""By agent, the file of `probes.agents` that holds its text."""
+OWN_IMAGE = re.compile(r"(?:.*/)?netaudit(?::[^/]*)?(?:@[^/]*)?")
+"""netaudit's own image, whatever registry and folder it was copied to."""
 NEVER = 100_000
 """Seconds before the first readiness check: longer than any run."""
 NOBODY = 65534
@@ -56,6 +65,19 @@ class AgentSpec:
     script: str
     seconds: int
     """Life time: after it the agent ends by itself, and the kubelet ends the pod."""
+    name: str = "shell"
+    """Which of the agents it is."""
+
+    def command(self, half: str) -> tuple[str, ...]:
+        """The words that start one half of the agent, `serve` or `probe`, in a pod that has its text."""
+        return (*COMMANDS[self.name], half)
+
+
+def choose_agent(wanted: str, image: str) -> str:
+    """The agent that is wanted; with `auto` the one that an image of this name has the tools for."""
+    if wanted != "auto":
+        return wanted
+    return "python" if OWN_IMAGE.fullmatch(image) else "shell"
 
 
 def namespace_manifest(name: str, labels: Mapping[str, str], marks: Marks) -> Manifest:
@@ -150,7 +172,7 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                 "name": CONTAINER,
                 "image": agent.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": list(SERVE),
+                "command": list(agent.command("serve")),
                 "env": [
                     {"name": "NETAUDIT_AGENT", "value": _escaped(agent.script)},
                     {"name": "NETAUDIT_NONCE", "value": nonce},

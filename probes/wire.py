@@ -27,7 +27,8 @@ from auditor.model.matrix import Query
 
 MAX_LINE = 4096
 """An agent writes each line at once, and a pipe keeps writes of this size whole."""
-MAX_WINDOW = 256
+MAX_WINDOW = 1024
+"""Of the agents, the Python one takes most; the shell one takes 256."""
 MAX_TIMEOUT = 60.0
 NO_MEANS = 127
 """How an attempt ends that the pod has no means for, be it the tool or the kernel: a shell's "no such program"."""

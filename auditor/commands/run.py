@@ -25,7 +25,7 @@ from auditor.model.options import Options
 from auditor.model.report import AuditReport, Run
 from auditor.progress import Reporter
 from probes.backends.kubernetes import KubernetesBackend
-from probes.placement import AgentSpec, Marks
+from probes.placement import FILES, AgentSpec, Marks, choose_agent
 from reports import FORMATS
 from reports.forecast import render as render_forecast
 from reports.plain import plain
@@ -57,11 +57,12 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
     started = datetime.now(UTC)
     expires = started + timedelta(seconds=2 * options.budget)
     marks = Marks(_random(6), __version__, _stamp(expires))
-    script = (files("probes.agents") / "shell.sh").read_text(encoding="utf-8")
+    agent = choose_agent(options.agent, options.image)
+    script = (files("probes.agents") / FILES[agent]).read_text(encoding="utf-8")
     backend = KubernetesBackend(
         api=api,
         marks=marks,
-        agent=AgentSpec(options.image, script, options.budget),
+        agent=AgentSpec(options.image, script, options.budget, agent),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=lambda: datetime.now(UTC),
@@ -82,7 +83,7 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         finished=_stamp(finished),
         mode="clone",
         image=options.image,
-        agent="shell",
+        agent=agent,
         settle_seconds=options.settle,
         tries=options.tries,
         connect_timeout_seconds=options.connect_timeout,

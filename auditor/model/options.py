@@ -18,6 +18,8 @@ class Options:
     namespaces: tuple[str, ...] = ()
     selector: LabelSelector | None = None
     image: str = "busybox:1.37"
+    agent: str = "auto"
+    """What runs in the probe pods: shell, python, or auto, by the image's name."""
     max_pods: int = 200
     max_flows: int = 200_000
     rate: int = 20

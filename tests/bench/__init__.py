@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.bench import commands, decoding, explaining, extremes, growing, linting, naive, predicting, serving, starting
+from tests.bench import (
+    commands,
+    decoding,
+    explaining,
+    extremes,
+    growing,
+    linting,
+    naive,
+    predicting,
+    probing,
+    serving,
+    starting,
+)
 from tests.bench.figures import Figure
 
 BENCHES: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -18,6 +30,7 @@ BENCHES: dict[str, Callable[[], Iterable[Figure]]] = {
     "commands": commands.figures,
     "linting": linting.figures,
     "serving": serving.figures,
+    "probing": probing.figures,
 }
-NOT_EVERYWHERE: dict[str, Callable[[], str]] = {"serving": serving.why_not}
+NOT_EVERYWHERE: dict[str, Callable[[], str]] = {"serving": serving.why_not, "probing": probing.why_not}
 """Benches that some machines cannot bear, and what keeps them from running; unless named they are left out then."""

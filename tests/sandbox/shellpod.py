@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from probes.placement import FILES, AgentSpec
 from probes.wire import Attempt, BatchReader, encode_batch
 
-SCRIPT = (Path(__file__).parents[2] / "probes/agents/shell.sh").read_text()
-VECTOR = ("sh", "-c", 'eval "$NETAUDIT_AGENT"', "netaudit")
+AGENTS = Path(__file__).parents[2] / "probes/agents"
 PATIENCE = 60.0
 """Seconds after which something that must happen counts as never happening."""
 _NOBODY = (
@@ -69,6 +69,14 @@ def debian_image(shell: str, *tools: str) -> Iterator[Path]:
         (folder / "sh").symlink_to(_tool(shell))
         for name in ("sleep", "echo", "cat", "head", "od", "tr", *tools):
             (folder / name).symlink_to(_tool("nc.openbsd" if name == "nc" else name))
+        yield folder
+
+
+@contextmanager
+def python_image() -> Iterator[Path]:
+    """A folder with the system's Python and nothing else, not even a shell."""
+    with _folder() as folder:
+        (folder / "python3").symlink_to("/usr/bin/python3")
         yield folder
 
 
@@ -134,6 +142,7 @@ def _holder() -> Iterator[int]:
 class Pod:
     """A running probe pod."""
 
+    agent: AgentSpec
     init: int
     """Pid of its first process, as seen from here."""
     environment: dict[str, str]
@@ -154,7 +163,7 @@ class Pod:
 
     def alone(self) -> bool:
         """Whether no batch runs: only the first process, its timer and its listeners are left."""
-        return not any("netaudit probe" in line for line in self.processes().values()) and not self.clients()
+        return not any(line.endswith(" probe") for line in self.processes().values()) and not self.clients()
 
     def clients(self) -> list[int]:
         """Pids of attempts under way by a client that is a program of its own."""
@@ -164,7 +173,7 @@ class Pod:
     def exec(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the agent's other half, as an exec does."""
         enter = [_tool("nsenter"), f"--target={self.init}", "--net", "--pid", "--mount"]
-        command = [*enter, _tool("setpriv"), *_NOBODY, *_shell(self.environment), *VECTOR[1:], "probe"]
+        command = [*enter, _tool("setpriv"), *_NOBODY, *_words(self.agent, self.environment["PATH"], "probe")]
         with subprocess.Popen(
             command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
@@ -197,11 +206,13 @@ class Pod:
 
 
 @contextmanager
-def pod(image: Path, holder: int, ports: Sequence[int], nonce: str, deadline: int = 600) -> Iterator[Pod]:
-    """Start a probe pod in the network namespace of that holder and wait until it listens."""
+def pod(image: Path, holder: int, ports: Sequence[int | str], nonce: str, deadline: int = 600) -> Iterator[Pod]:
+    """Start a probe pod in the network namespace of that holder, with its image's agent; wait until it listens."""
+    name = "python" if (image / "python3").is_symlink() else "shell"
+    agent = AgentSpec(image.name, (AGENTS / FILES[name]).read_text(), deadline, name)
     environment = {
         "PATH": str(image),
-        "NETAUDIT_AGENT": SCRIPT,
+        "NETAUDIT_AGENT": agent.script,
         "NETAUDIT_NONCE": nonce,
         "NETAUDIT_RUN": "r1",
         "NETAUDIT_PORTS": " ".join(map(str, ports)),
@@ -209,14 +220,15 @@ def pod(image: Path, holder: int, ports: Sequence[int], nonce: str, deadline: in
     }
     enter = [_tool("nsenter"), f"--net=/proc/{holder}/ns/net"]
     fence = [_tool("unshare"), "--pid", "--mount-proc", "--fork", "--kill-child"]
-    command = [*enter, *fence, _tool("setpriv"), *_NOBODY, *_shell(environment), *VECTOR[1:], "serve"]
+    command = [*enter, *fence, _tool("setpriv"), *_NOBODY, *_words(agent, str(image), "serve")]
     with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:
             assert process.stdout is not None
             assert b'"serve"' in process.stdout.readline()
-            started = Pod(int(children.read_text()), environment)
-            wait_until(lambda: set(ports) <= started.listeners(), "all listeners")
+            started = Pod(agent, int(children.read_text()), environment)
+            streams = {port for port in ports if isinstance(port, int)}
+            wait_until(lambda: streams <= started.listeners(), "all listeners")
             yield started
         finally:
             # The first process takes all others with it, and its parent ends after it.
@@ -225,9 +237,10 @@ def pod(image: Path, holder: int, ports: Sequence[int], nonce: str, deadline: in
             process.wait(PATIENCE)
 
 
-def _shell(environment: dict[str, str]) -> list[str]:
+def _words(agent: AgentSpec, folder: str, half: str) -> list[str]:
     # busybox and bash look at the name by which they are called.
-    return [f"{environment['PATH']}/sh"]
+    program, *words = agent.command(half)
+    return [f"{folder}/{program}", *words]
 
 
 def _namespace(pid: int) -> str:

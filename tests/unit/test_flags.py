@@ -30,14 +30,15 @@ def test_defaults_of_the_command_are_those_of_options() -> None:
 def test_everything_said() -> None:
     """Every flag has its place; namespaces are sorted, each once."""
     words = (
-        "-n b -n a --namespace b -l app=web --image netshoot --max-pods 9 --max-flows 8 --rate 7 --budget 2m "
-        "--settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low"
+        "-n b -n a --namespace b -l app=web --image netshoot --agent python --max-pods 9 --max-flows 8 --rate 7 "
+        "--budget 2m --settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low"
     )
 
     assert options(*words.split()) == Options(
         namespaces=("a", "b"),
         selector=parse_selector("app=web"),
         image="netshoot",
+        agent="python",
         max_pods=9,
         max_flows=8,
         rate=7,

@@ -11,10 +11,10 @@ from auditor.errors import NetauditError
 from auditor.model.probe import Observation, Outcome, Placed, Probe
 from probes import wire
 from probes.outcome import classify
-from probes.placement import CONTAINER, PROBE
+from probes.placement import CONTAINER, AgentSpec
 
-WINDOW = 64
-"""Attempts at once in one pod."""
+WINDOWS: Mapping[str, int] = {"shell": 64, "python": 1024}
+"""By agent, attempts at once in one pod: one takes processes, the other a socket."""
 MARGIN = 30.0
 """Seconds that a batch may take beyond the sum of its windows."""
 
@@ -24,6 +24,7 @@ class Desk:
     """What every batch of a round shares."""
 
     api: KubeApi
+    agent: AgentSpec
     here: Mapping[str, Placed]
     number: int
     elapsed: Callable[[], float]
@@ -36,7 +37,7 @@ async def carry_out(desk: Desk, source: str, probes: Sequence[Probe]) -> Sequenc
     attempts = [_attempt(identifier, desk.here, probe, limit) for identifier, (probe, limit) in enumerate(tries)]
     # Tries of one probe follow each other: a window as wide as one try keeps the next ones back.
     widest = max(len(probe.timeouts) for probe in probes)
-    window = min(WINDOW, -(-len(attempts) // widest))
+    window = min(WINDOWS[desk.agent.name], -(-len(attempts) // widest))
     batch = f"r{desk.number}-{source}"
     reader = wire.BatchReader(batch, [attempt.id for attempt in attempts])
     limit = MARGIN + 4 * sum(attempt.timeout for attempt in attempts) / window + len(attempts) / 10
@@ -68,9 +69,9 @@ def _attempt(identifier: int, here: Mapping[str, Placed], probe: Probe, limit: f
 
 async def _converse(desk: Desk, source: str, work: bytes, reader: wire.BatchReader, limit: float) -> str:
     """Send the work and feed the reader until the footer or the end; the reason where it went wrong, else empty."""
-    pod = desk.here[source].pod
+    pod, probe = desk.here[source].pod, desk.agent.command("probe")
     try:
-        async with asyncio.timeout(limit), desk.api.exec(pod.namespace, pod.name, CONTAINER, PROBE) as channel:
+        async with asyncio.timeout(limit), desk.api.exec(pod.namespace, pod.name, CONTAINER, probe) as channel:
             await channel.write(work)
             async for data in channel.read():
                 reader.feed(data)

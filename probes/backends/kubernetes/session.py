@@ -300,7 +300,7 @@ class _Session:
         """Run one batch for each source."""
         self._on_event(StageStarted(_ROUND_NAMES.get(number, "probe again"), total=len(probes)))
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
-        desk = Desk(self._backend.api, here, number, self._elapsed)
+        desk = Desk(self._backend.api, self._backend.agent, here, number, self._elapsed)
         nodes = {key: item.pod.node for key, item in here.items()}
         work = run_batches(probes, nodes, partial(carry_out, desk), lambda done: self._on_event(Progressed(done)))
         return await self._around.unless_withdrawn(work)

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_selector
+from auditor.flags import AGENTS
 from auditor.model.cluster import ContainerPort
 from auditor.model.flow import Protocol
 from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
-from probes.placement import AgentSpec, Manifest, Marks, holder_manifest, namespace_manifest, pod_manifest
+from probes import agents
+from probes.backends.kubernetes.batch import WINDOWS
+from probes.placement import (
+    COMMANDS,
+    FILES,
+    AgentSpec,
+    Manifest,
+    Marks,
+    choose_agent,
+    holder_manifest,
+    namespace_manifest,
+    pod_manifest,
+)
+from probes.wire import MAX_WINDOW
 
 MARKS = Marks("ab12cd", "0.1.0", "2026-01-01T00:10:00Z")
 AGENT = AgentSpec("busybox:1.37", 'echo "$NETAUDIT_RUN" $(date)', 600)
@@ -160,6 +175,40 @@ def test_command_holds_no_text_of_the_cluster() -> None:
 
     assert manifest["spec"]["containers"][0]["command"] == made()["spec"]["containers"][0]["command"]
     assert "reboot" not in repr(manifest["spec"])
+
+
+@pytest.mark.parametrize(
+    ("image", "agent"),
+    [
+        ("busybox:1.37", "shell"),
+        ("nicolaka/netshoot", "shell"),
+        ("python:3.12-slim", "shell"),
+        ("netaudit", "python"),
+        ("netaudit/netaudit:latest", "python"),
+        ("ghcr.io/netaudit/netaudit:0.1.0", "python"),
+        ("registry.example:5000/mirror/netaudit@sha256:0123", "python"),
+        ("registry.example:5000/netaudit/busybox:1", "shell"),
+        ("netaudit:5000/busybox", "shell"),
+        ("example/not-netaudit:1", "shell"),
+        ("netaudit-tools", "shell"),
+    ],
+)
+def test_agent_goes_by_the_images_name_unless_it_is_said(image: str, agent: str) -> None:
+    """Netaudit's own image has Python, wherever it was copied to; of others only a shell is expected."""
+    assert choose_agent("auto", image) == agent
+    assert [choose_agent(wanted, image) for wanted in ("shell", "python")] == ["shell", "python"]
+
+
+def test_each_agent_has_its_text_and_its_words() -> None:
+    """The text of every agent is there, and no command depends on anything but its name."""
+    folder = Path(agents.__file__).parent
+
+    assert set(FILES) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(WINDOWS)
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {*FILES.values(), "__init__.py"}
+    assert max(WINDOWS.values()) == MAX_WINDOW
+    for name, words in COMMANDS.items():
+        spec = pod_manifest(CLONE, MARKS, AgentSpec("i", "t", 60, name), "n", "u")["spec"]
+        assert spec["containers"][0]["command"] == [*words, "serve"]
 
 
 def test_names() -> None:

@@ -113,7 +113,7 @@ def test_an_attempt_that_the_agent_would_refuse_is_never_sent(attempt: Attempt) 
         encode_batch("b1", 64, [attempt])
 
 
-@pytest.mark.parametrize(("batch", "window"), [("", 1), ("a b", 1), ("a\n", 1), ("x" * 65, 1), ("b", 0), ("b", 257)])
+@pytest.mark.parametrize(("batch", "window"), [("", 1), ("a b", 1), ("a\n", 1), ("x" * 65, 1), ("b", 0), ("b", 1025)])
 def test_a_header_that_the_agent_would_refuse_is_never_sent(batch: str, window: int) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         encode_batch(batch, window, [])

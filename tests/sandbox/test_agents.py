@@ -1,4 +1,4 @@
-"""The shell agent with the tools of real images, against real packets."""
+"""Both agents, the shell one with the tools of real images, against real packets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.sandbox.shellpod import (
     end,
     network,
     pod,
+    python_image,
     wait_until,
 )
 from tests.sandbox.strangers import (
@@ -50,6 +51,7 @@ IMAGES = {
     "dash+nc+socat": ("nc-openbsd", "socat"),
     "dash+socat": ("socat", "socat"),
     "bash+socat": ("bash", "socat"),
+    "python": ("python", "python"),
 }
 
 
@@ -106,6 +108,8 @@ class Stage:
 
 def image(name: str) -> AbstractContextManager[Path]:
     match name.split("+"):
+        case ["python"]:
+            return python_image()
         case ["busybox-debian"]:
             return busybox_image(Path("/usr/bin/busybox"))
         case [built] if built.startswith("busybox"):

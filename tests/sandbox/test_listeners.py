@@ -1,4 +1,4 @@
-"""The shell agent's listeners: how they live and how they end."""
+"""The agents' listeners: how they live and how they end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from auditor.model.probe import Outcome
 from probes.outcome import classify
 from probes.wire import Attempt
-from tests.sandbox.shellpod import Network, busybox_image, debian_image, end, network, pod, wait_until
+from tests.sandbox.shellpod import Network, busybox_image, debian_image, end, network, pod, python_image, wait_until
 
 pytestmark = pytest.mark.sandbox
 NONCE = "0123456789abcdef"
-IMAGES = ["busybox", "dash", "bash"]
+IMAGES = ["busybox", "dash", "bash", "python"]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,8 @@ BLACK_HOLE = "table inet t {\nchain c {\ntype filter hook input priority 0\ntcp 
 
 @pytest.fixture(scope="module", params=IMAGES)
 def image(request: pytest.FixtureRequest) -> Iterator[Path]:
-    made = (
-        busybox_image(Path("/usr/bin/busybox")) if request.param == "busybox" else debian_image(request.param, "socat")
-    )
-    with made as folder:
+    made = {"busybox": lambda: busybox_image(Path("/usr/bin/busybox")), "python": python_image}
+    with made.get(request.param, lambda: debian_image(request.param, "socat"))() as folder:
         yield folder
 
 
@@ -52,6 +50,7 @@ def test_the_pod_ends_by_itself_after_its_deadline(net: Network, image: Path) ->
         wait_until(lambda: gone(started.init), "the end of the pod")
 
 
+@pytest.mark.parametrize("image", ["busybox", "dash", "bash"], indirect=True)
 def test_a_listener_that_died_stays_dead_and_the_others_live(net: Network, image: Path) -> None:
     with pod(image, net.near, [80, 81], NONCE) as started:
         [listener] = [pid for pid, line in started.processes().items() if " 81" in line or "LISTEN:81" in line]
