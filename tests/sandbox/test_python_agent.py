@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from auditor.model.flow import Protocol
 from auditor.model.probe import Outcome
 from probes.outcome import classify
 from probes.wire import Attempt
@@ -23,6 +26,7 @@ from tests.sandbox.strangers import floods, strangers
 pytestmark = pytest.mark.sandbox
 NEAR_NONCE, FAR_NONCE = "near0123456789abcdef", "far00123456789abcdef"
 DROPPED, REJECTED, PROHIBITED = 1001, 1002, 1003
+SCTP = "SCTP" in Path("/proc/net/protocols").read_text()
 SLOWLY = 8.0
 """Seconds that a busy machine may take for what is over at once on an idle one."""
 RULES = f"""
@@ -62,6 +66,12 @@ def tried(stage: Stage, lines: Sequence[str], window: int = 64) -> list[dict[str
     text = "\n".join([f"netaudit/1 b1 {window} {len(lines)}", *lines, f"end {len(lines)}", ""])
     said = [json.loads(line) for line in stage.near.talk(text.encode())]
     return sorted((item for item in said if "i" in item), key=lambda item: int(item["i"]))
+
+
+def late(peer: socket.socket, over: threading.Event) -> None:
+    """Answer within every time limit, but not at once."""
+    over.wait(0.5)
+    peer.sendall(b"late\n")
 
 
 # --- TCP ---
@@ -121,7 +131,7 @@ def test_a_limit_of_open_files_is_raised_as_far_as_is_needed(stage: Stage) -> No
 
 
 def test_what_arrived_while_the_machine_stood_still_is_no_silence(stage: Stage) -> None:
-    with strangers(stage.net.far, {3000: lambda peer, over: (over.wait(0.5), peer.sendall(b"late\n"))[0]}):
+    with strangers(stage.net.far, {3000: late}):
         said = stage.near.talk(f"netaudit/1 b1 8 1\n1 {Network.FAR[0]} 3000 2\nend 1\n".encode())
         lines = [next(said)]
         time.sleep(0.1)
@@ -159,13 +169,30 @@ def test_datagrams_without_an_answer_are_repeated_to_the_end(stage: Stage) -> No
     stage.net.run(stage.net.far, "sh", "-c", "nft list ruleset | grep -Eq 'packets ([5-9]|10) bytes .* drop'")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "port", "outcome"),
+    [
+        (Protocol.UDP, 53, Outcome.REACHED),
+        (Protocol.UDP, 80, Outcome.REFUSED),
+        (Protocol.UDP, REJECTED, Outcome.REFUSED),
+        (Protocol.UDP, DROPPED, Outcome.SILENT),
+        (Protocol.TCP, 53, Outcome.REFUSED),
+        (Protocol.SCTP, 132, Outcome.REACHED if SCTP else Outcome.UNTESTED),
+    ],
+)
+def test_each_protocol_has_its_outcomes(stage: Stage, protocol: Protocol, port: int, outcome: Outcome) -> None:
+    reader = stage.near.probe([Attempt(i, address, port, 2, protocol) for i, address in enumerate(Network.FAR)])
+    assert reader.complete, reader.shortfall
+    assert [classify(record, FAR_NONCE, port, protocol)[0] for record in reader.records.values()] == [outcome] * 2
+
+
 def test_a_closed_port_and_an_open_one_of_the_other_protocol_are_refused(stage: Stage) -> None:
     records = tried(stage, [f"1 {Network.FAR[0]} 80 20 udp", f"2 {Network.FAR[0]} 53 20 tcp"])
     assert [record["e"] for record in records] == ["ECONNREFUSED", "ECONNREFUSED"]
 
 
 def test_where_the_kernel_has_no_sctp_nothing_is_measured_and_that_is_said(stage: Stage) -> None:
-    if "SCTP" in Path("/proc/net/protocols").read_text():
+    if SCTP:
         pytest.skip("this kernel has SCTP")
     [record] = tried(stage, [f"1 {Network.FAR[0]} 132 2 sctp"])
     assert (record["rc"], record["to"], record["d"]) == (127, 0, "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -32,7 +34,7 @@ GOOD = "1 192.0.2.1 80 1.0"
 
 
 def test_the_text_is_what_old_pythons_understand_small_and_plain() -> None:
-    assert ast.parse(TEXT, feature_version=(3, 9))
+    assert ast.parse(TEXT, feature_version=(3, 9)).body
     assert TEXT.isascii()
     assert len(TEXT) < 32_768
     assert "$" not in TEXT  # which the kubelet would read its own meaning into
@@ -172,8 +174,8 @@ def test_the_window_fits_into_the_open_files(
     monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], wanted: int, fits: int, raised: tuple[int, int] | None
 ) -> None:
     asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(agent.resource, "getrlimit", lambda _: limits)
-    monkeypatch.setattr(agent.resource, "setrlimit", lambda _, new: asked.append(new))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: asked.append(new))
     assert agent.within_files(wanted) == fits
     assert asked == ([] if raised is None else [raised])
 
@@ -267,12 +269,12 @@ def test_a_caller_who_leaves_ends_the_batch() -> None:
 
 @pytest.mark.parametrize("words", [(), ("probe", "x"), ("serve;probe",)])
 def test_another_word_is_refused(words: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "-I", PATH, *words], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-I", str(PATH), *words], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "netaudit agent: serve or probe\n")
 
 
 def test_without_a_pipe_it_says_what_it_needs() -> None:
-    command = [sys.executable, "-I", PATH, "probe"]
+    command = [sys.executable, "-I", str(PATH), "probe"]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert "must be pipes" in done.stderr
@@ -285,9 +287,9 @@ def test_what_was_never_sent_is_no_silence() -> None:
     with select.epoll() as poll, socket(type=SOCK_DGRAM) as made:
         client = agent.Client(poll)
         attempt = agent.Attempt("1", "192.0.2.1", 53, 1.0, "udp")
-        attempt.socket, attempt.problem = made, agent.errno.ENOBUFS
+        attempt.socket, attempt.problem = made, errno.ENOBUFS
         client.live[made.fileno()] = attempt
         client.timers.append((0.0, 1, attempt))
         client.expire(os.times().elapsed)
     [record] = [json.loads(line) for line in client.said]
-    assert (record["rc"], record["to"], record["e"]) == (-agent.errno.ENOBUFS, 0, "ENOBUFS")
+    assert (record["rc"], record["to"], record["e"]) == (-errno.ENOBUFS, 0, "ENOBUFS")
