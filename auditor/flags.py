@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from auditor.errors import UsageError
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
-from auditor.model.options import Options
+from auditor.model.options import Kind, Options
 from auditor.model_flags import EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 
 DESCRIPTION = """\
@@ -131,6 +131,14 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         "-l", "--selector", metavar="LABELS", help="audit only workloads with these labels, as kubectl takes them"
     )
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
+    group.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=[item.value for item in Kind],
+        metavar="KIND",
+        help=f"test workloads although this may react: {', '.join(item.value for item in Kind)}; repeatable",
+    )
     group.add_argument(
         "--image",
         default=DEFAULTS.image,
@@ -263,6 +271,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         start_timeout=flags.start_timeout,
         min_coverage=flags.min_coverage,
         fail_on=Severity(flags.fail_on),
+        allow=tuple(sorted(set(flags.allow))),
     )
 
 

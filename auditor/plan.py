@@ -20,7 +20,7 @@ from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
 from probes.capacity import Room
-from probes.safety import hazard, near
+from probes.safety import hazard, near, overruled
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
@@ -70,12 +70,12 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
     room = Room(snapshot)
-    seats = _first_seats(snapshot, matrix, audited, skipped, room)
+    seats = _first_seats(snapshot, matrix, audited, skipped, room, allow=options.allow)
     seats += _more_seats(seats, _usable(snapshot), room)
     # What was asked for comes first when there is not room for all.
     seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, audited, skipped)
-    clones = tuple(_clone(seat, f"i{number}") for number, seat in enumerate(seats))
+    clones = tuple(_clone(seat, f"i{number}", room) for number, seat in enumerate(seats))
     controls = _controls(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
     flows = _bounded(_judgeable(maker.flows(), skipped), options, skipped)
@@ -87,7 +87,7 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         stand_ins=(*clones, *controls),
         flows=flows,
         skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
-        notes=_notes(model),
+        notes=(*_notes(model), *_risks(snapshot, seats, options)),
         near=near(snapshot, clones),
     )
     return replace(plan, estimate=estimate(plan, options))
@@ -99,7 +99,13 @@ def _usable(snapshot: Snapshot) -> set[str]:
 
 
 def _first_seats(
-    snapshot: Snapshot, matrix: ReachabilityMatrix, audited: frozenset[str], skipped: list[Skip], room: Room
+    snapshot: Snapshot,
+    matrix: ReachabilityMatrix,
+    audited: frozenset[str],
+    skipped: list[Skip],
+    room: Room,
+    *,
+    allow: Sequence[str],
 ) -> list[_Seat]:
     usable = _usable(snapshot)
     seats: list[_Seat] = []
@@ -107,7 +113,8 @@ def _first_seats(
     for identity in matrix.identities:
         nodes = [node for node in identity.nodes if node in usable]
         roomy = [node for node in nodes if _has_room(room, node, load)]
-        reason = hazard(snapshot, identity) or room.in_home(identity.namespace) or _no_node(nodes, roomy)
+        reason = hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
+        reason = reason or _no_node(snapshot, identity.nodes, nodes, roomy)
         if reason:
             skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
             continue
@@ -123,9 +130,10 @@ def _has_room(room: Room, node: str, load: Mapping[str, int]) -> bool:
     return free is None or free >= (1 if load[node] else 1 + CONTROLS)
 
 
-def _no_node(nodes: Sequence[str], roomy: Sequence[str]) -> str:
+def _no_node(snapshot: Snapshot, home: Sequence[str], nodes: Sequence[str], roomy: Sequence[str]) -> str:
     if not nodes:
-        return "no ready Linux node runs a replica of it"
+        unfit = [f"{node.name}: {node.unfit}" for node in snapshot.nodes if node.name in home and node.unfit]
+        return "no ready Linux node runs a replica of it" + (f" ({'; '.join(unfit[:3])})" if unfit else "")
     if roomy:
         return ""
     return f"no pod slots or addresses are free on {', '.join(nodes)} beyond the tenth that is left alone"
@@ -165,7 +173,7 @@ def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: li
     return kept
 
 
-def _clone(seat: _Seat, key: str) -> StandIn:
+def _clone(seat: _Seat, key: str, room: Room) -> StandIn:
     identity = seat.identity
     return StandIn(
         key=key if seat.first else f"{key}x",
@@ -177,6 +185,7 @@ def _clone(seat: _Seat, key: str) -> StandIn:
         named_ports=identity.named_ports,
         identity=identity.id,
         account=identity.account,
+        resources=room.size(identity.namespace),
     )
 
 
@@ -239,6 +248,13 @@ def _bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) ->
         skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost, unjudged=True))
         flows = flows[: options.max_flows]
     return tuple(sorted(flows, key=lambda flow: flow.id))
+
+
+def _risks(snapshot: Snapshot, seats: Sequence[_Seat], options: Options) -> Iterable[str]:
+    """The hazards that the user takes, by what they were met for."""
+    for seat in seats if options.allow else ():
+        for text in overruled(snapshot, seat.identity, options.allow):
+            yield f"{seat.identity.title}: {text}"
 
 
 def _notes(model: Model) -> tuple[str, ...]:

@@ -10,24 +10,31 @@ from collections import Counter
 from fractions import Fraction
 
 from auditor.model.cluster import Node, Quota, Snapshot
+from auditor.model.probe import Resources
+from probes.limits import fitting
 
 NODE_MARGIN = Fraction(1, 10)
 """Part of a node's slots that stays free."""
 QUOTA_MARGIN = Fraction(1, 2)
 """Part of what is free in a quota that stays so."""
-MILLI, MEBI = Fraction(1, 1000), 1024**2
-COST: dict[str, Fraction] = {
-    "pods": Fraction(1),
-    "count/pods": Fraction(1),
-    "cpu": 10 * MILLI,
-    "requests.cpu": 10 * MILLI,
-    "limits.cpu": Fraction(1),
-    "memory": Fraction(32 * MEBI),
-    "requests.memory": Fraction(32 * MEBI),
-    "limits.memory": Fraction(64 * MEBI),
-}
-"""What one probe pod counts for (`placement` gives it these requests and limits)."""
 HOLDERS = "count/deployments.apps"
+
+
+def costs(one: Resources) -> dict[str, Fraction]:
+    """What one probe pod counts for in quotas, by resource."""
+    cpu, memory, storage = Fraction(one.cpu, 1000), Fraction(one.memory), Fraction(one.storage)
+    found = {
+        "pods": Fraction(1),
+        "count/pods": Fraction(1),
+        "cpu": cpu,
+        "requests.cpu": cpu,
+        "limits.cpu": Fraction(one.cpu_limit, 1000),
+        "memory": memory,
+        "requests.memory": memory,
+        "limits.memory": Fraction(one.memory_limit),
+    }
+    stored = dict.fromkeys(("ephemeral-storage", "requests.ephemeral-storage", "limits.ephemeral-storage"), storage)
+    return found | (stored if storage else {})
 
 
 class Room:
@@ -39,8 +46,9 @@ class Room:
         load, addressed = Counter(pod.node for pod in there), Counter(p.node for p in there if not p.host_network)
         self._nodes = {node.name: _slots(node, load[node.name], addressed[node.name]) for node in snapshot.nodes}
         self._homes: dict[str, tuple[int, str]] = {}
+        self._sizes = fitting(snapshot.bounds)
         for quota in snapshot.quotas:
-            room, what = _pods(quota)
+            room, what = _pods(quota, costs(self.size(quota.namespace)))
             if room < self._homes.get(quota.namespace, (room + 1, ""))[0]:
                 self._homes[quota.namespace] = room, f"ResourceQuota {quota.name} leaves {what}"
         self._taken: Counter[str] = Counter()
@@ -53,8 +61,16 @@ class Room:
 
     def in_home(self, namespace: str) -> str:
         """Why a namespace has no room for one more probe pod; empty where it has."""
+        size = self._sizes.get(namespace)
+        if isinstance(size, str):
+            return size
         room, reason = self._homes.get(namespace, (1, ""))
         return f"{reason}, and half of that is left to its owners" if reason and room <= self._placed[namespace] else ""
+
+    def size(self, namespace: str) -> Resources:
+        """The requests and limits of a probe pod in a namespace."""
+        size = self._sizes.get(namespace)
+        return size if isinstance(size, Resources) else Resources()
 
     def take(self, namespace: str, node: str, slots: int) -> None:
         """Plan a pod, which takes so many slots of its node, controls included."""
@@ -71,10 +87,10 @@ def _slots(node: Node, running: int, addressed: int) -> int | None:
     return int(min(found)) if found else None
 
 
-def _pods(quota: Quota) -> tuple[int, str]:
+def _pods(quota: Quota, cost: dict[str, Fraction]) -> tuple[int, str]:
     """How many probe pods a quota has room for, and of what it has least."""
     rooms = [
-        (int(free * QUOTA_MARGIN / COST[name]), f"{_text(free)} {name}") for name, free in quota.free if name in COST
+        (int(free * QUOTA_MARGIN / cost[name]), f"{_text(free)} {name}") for name, free in quota.free if name in cost
     ]
     # A namespace needs one holder, whatever the number of its probe pods.
     rooms += [(0, f"{_text(free)} {name}") for name, free in quota.free if name == HOLDERS and free * QUOTA_MARGIN < 1]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.model.probe import StandIn
+from auditor.model.probe import MEBI, Resources, StandIn
 from probes.wire import listener_word
 
 CONTAINER = "probe"
@@ -117,7 +117,7 @@ def holder_manifest(namespace: str, marks: Marks) -> Manifest:
                         {
                             "name": "none",
                             "image": "none",
-                            "resources": _resources(),
+                            "resources": _resources(Resources()),
                             "securityContext": _container_security(),
                         }
                     ],
@@ -184,7 +184,7 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                     {"name": port.name, "containerPort": port.number, "protocol": port.protocol.value}
                     for port in stand_in.named_ports
                 ],
-                "resources": _resources(),
+                "resources": _resources(stand_in.resources),
                 "readinessProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": NEVER},
                 "securityContext": _container_security(),
             }
@@ -197,9 +197,17 @@ def _escaped(script: str) -> str:
     return script.replace("$", "$$")
 
 
-def _resources() -> Manifest:
+def _resources(wanted: Resources) -> Manifest:
     # Requests and limits are there because quotas and autoscalers' arithmetic fail on containers without them.
-    return {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+    storage = {"ephemeral-storage": str(wanted.storage)} if wanted.storage else {}
+    return {
+        "requests": {"cpu": f"{wanted.cpu}m", "memory": _memory(wanted.memory)} | storage,
+        "limits": {"cpu": f"{wanted.cpu_limit}m", "memory": _memory(wanted.memory_limit)} | storage,
+    }
+
+
+def _memory(size: int) -> str:
+    return str(size) if size % MEBI else f"{size // MEBI}Mi"
 
 
 def _pod_security() -> Manifest:

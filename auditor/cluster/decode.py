@@ -12,9 +12,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from auditor.cluster import fields
+from auditor.cluster.decode_beside import (
+    decode_autoscaler,
+    decode_limits,
+    decode_monitor,
+    decode_scale,
+    decode_vertical,
+)
 from auditor.cluster.decode_objects import (
     decode_account,
-    decode_autoscaler,
     decode_namespace,
     decode_node,
     decode_policy_object,
@@ -26,9 +32,10 @@ from auditor.cluster.decode_objects import (
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_network_policy
 from auditor.cluster.decode_quota import decode_quota
+from auditor.cluster.decode_scheduling import decode_template
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.kinds import KINDS
-from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY, SLICES
+from auditor.cluster.resources import FOREIGN_POLICIES, LEANING, LEANT_ON_BY, MONITORS, SCALES, SLICES, VERTICAL
 from auditor.model.cluster import (
     BlindSpot,
     EndpointSlice,
@@ -37,6 +44,7 @@ from auditor.model.cluster import (
     Service,
     ServiceAccount,
     Snapshot,
+    Template,
     Workload,
 )
 from auditor.ports import RawSnapshot
@@ -49,6 +57,8 @@ WORKLOAD_KINDS = {
     "replicasets": "ReplicaSet",
     "replicationcontrollers": "ReplicationController",
 }
+OTHER_KINDS = {"daemonsets": "DaemonSet", "jobs": "Job", "cronjobs": "CronJob"}
+"""Kinds that make pods and are no `Snapshot.workloads`."""
 
 
 class _Collector:
@@ -103,8 +113,10 @@ def decode(raw: RawSnapshot) -> Snapshot:
     policies = collector.each("networkpolicies", decode_network_policy)
     objects, accounts = _policy_objects(collector), _accounts(collector)
     services, nodes = collector.each("services", decode_service), collector.each("nodes", decode_node)
-    workloads, autoscalers = _workloads(collector), collector.each("horizontalpodautoscalers", decode_autoscaler)
-    quotas = collector.each("resourcequotas", decode_quota)
+    workloads, templates = _controllers(collector)
+    autoscalers = collector.each("horizontalpodautoscalers", decode_autoscaler)
+    verticals, monitors = collector.each(VERTICAL, decode_vertical), collector.each(MONITORS, decode_monitor)
+    quotas, bounds = collector.each("resourcequotas", decode_quota), collector.each("limitranges", decode_limits)
     settings = dict(collector.each("configmaps", decode_settings))
     blind = [*collector.blind, *_unreadable_policies(raw)]
     return Snapshot(
@@ -117,7 +129,13 @@ def decode(raw: RawSnapshot) -> Snapshot:
         policies=_sorted(policies, _by_name),
         workloads=_sorted(workloads, lambda item: (item.namespace, item.kind, item.name)),
         autoscalers=_sorted(autoscalers, _by_name),
+        vertical_autoscalers=_sorted(verticals, _by_name),
+        templates=_sorted(templates, lambda item: (item.namespace, item.kind, item.name)),
+        pod_monitors=_sorted(monitors, _by_name),
         quotas=_sorted(quotas, _by_name),
+        bounds=tuple(
+            bound for found in _sorted(bounds, lambda each: [_by_name(one) for one in each]) for bound in found
+        ),
         objects=_sorted(objects, lambda item: (item.resource, item.namespace, item.name)),
         accounts=accounts,
         settings=dict(sorted(settings.items())),
@@ -151,12 +169,24 @@ def _slices(collector: _Collector, services: Iterable[Service]) -> list[Endpoint
     return [item for item in found if item is not None]
 
 
-def _workloads(collector: _Collector) -> list[Workload]:
-    return [
-        workload
-        for resource, kind in WORKLOAD_KINDS.items()
-        for workload in collector.each(resource, partial(decode_workload, kind=kind))
-    ]
+def _controllers(collector: _Collector) -> tuple[list[Workload], list[Template]]:
+    """Controllers with selectors, and what pods are made from where somebody asks for it.
+
+    Of kinds that are no `Snapshot.workloads` every template is kept, because their selectors stand nowhere else.
+    """
+    workloads = collector.each(SCALES, decode_scale)
+    templates: list[Template | None] = []
+    for resource, kind in WORKLOAD_KINDS.items():
+        pairs = collector.each(resource, partial(_with_template, kind=kind))
+        workloads += [workload for workload, _ in pairs]
+        templates += [template for _, template in pairs if template is not None and template.repelled_by]
+    for resource, kind in OTHER_KINDS.items():
+        templates += collector.each(resource, partial(decode_template, kind=kind))
+    return workloads, [item for item in templates if item is not None]
+
+
+def _with_template(raw: Raw, kind: str) -> tuple[Workload, Template | None]:
+    return decode_workload(raw, kind), decode_template(raw, kind)
 
 
 def _policy_objects(collector: _Collector) -> list[PolicyObject]:

@@ -14,12 +14,10 @@ from auditor.cluster.decode_quota import quantity
 from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.resources import OWNING_SERVICE, ForeignPolicy
 from auditor.model.cluster import (
-    Autoscaler,
     EndpointPort,
     EndpointSlice,
     Namespace,
     Node,
-    Owner,
     PolicyObject,
     Service,
     ServiceAccount,
@@ -30,8 +28,21 @@ from auditor.model.cluster import (
 from auditor.model.flow import Family, Protocol
 from auditor.model.labels import equals
 
-TELLING_ANNOTATIONS = frozenset({"net.beta.kubernetes.io/network-policy"})
-"""What once meant something for policies."""
+TELLING_ANNOTATIONS = frozenset(
+    {"net.beta.kubernetes.io/network-policy", "linkerd.io/inject", "kuma.io/sidecar-injection", "kuma.io/mesh"}
+)
+"""What once meant something for policies, and what tells a mesh to take the namespace's pods."""
+LEAVING = {
+    "ToBeDeletedByClusterAutoscaler": "it is about to be removed",
+    "karpenter.sh/disrupted": "it is about to be removed",
+    "karpenter.sh/disruption": "it is about to be removed",
+    "node.kubernetes.io/out-of-service": "it is out of service",
+    "node.cloudprovider.kubernetes.io/shutdown": "it is shut down",
+}
+"""Taints of nodes that go, whatever their effect."""
+TOLERATED_FOR_NOW = "node.kubernetes.io/"
+"""Taints by which Kubernetes itself sends pods away; real ones tolerate them for minutes, and then leave."""
+FARGATE = "eks.amazonaws.com/compute-type"
 HOSTS = "FQDN"
 ADDRESS_TYPES = frozenset({"IPv4", "IPv6", HOSTS})
 
@@ -156,23 +167,43 @@ def _endpoint_ports(raw: Raw) -> Iterable[EndpointPort]:
 
 
 def decode_node(raw: Raw) -> Node:
-    """A `corev1.Node`; virtual and Windows nodes cannot host probes."""
+    """A `corev1.Node`."""
     metadata, spec, status = (fields.mapping(raw, key) for key in ("metadata", "spec", "status"))
     labels = fields.strings(metadata, "labels")
     ready = any(
         item.get("type") == "Ready" and item.get("status") == "True" for item in fields.objects(status, "conditions")
     )
-    virtual = labels.get("type") == "virtual-kubelet"
     return Node(
         name=fields.text(metadata, "name"),
         labels=labels,
         ready=ready,
-        hosts_probes=labels.get("kubernetes.io/os", "linux") == "linux" and not virtual,
+        unfit=_unfit(labels, spec),
         provider_id=fields.text(spec, "providerID"),
         addresses=tuple(dict.fromkeys(_node_addresses(status))),
         slots=_slots(status),
         pod_addresses=_pod_addresses(spec),
     )
+
+
+def _unfit(labels: Mapping[str, str], spec: Raw) -> str:
+    """Why a node is no place for a probe pod."""
+    system = labels.get("kubernetes.io/os", labels.get("beta.kubernetes.io/os", "linux"))
+    taints = [(fields.text(item, "key"), fields.text(item, "effect")) for item in fields.objects(spec, "taints")]
+    if system != "linux":
+        return f"it runs {system[:20]}"
+    if labels.get("type") == "virtual-kubelet" or any(key.startswith("virtual-kubelet.io/") for key, _ in taints):
+        return "it is a virtual node"
+    if labels.get(FARGATE) == "fargate":
+        return "it is a Fargate node, which runs one pod"
+    leaving = [LEAVING[key] for key, _ in taints if key in LEAVING]
+    leaving += [f"its taint {key} sends pods away" for key, effect in taints if _sends_away(key, effect)]
+    if fields.flag(spec, "unschedulable"):
+        leaving.append("it is cordoned")
+    return leaving[0] if leaving else ""
+
+
+def _sends_away(key: str, effect: str) -> bool:
+    return effect == "NoExecute" and key.startswith(TOLERATED_FOR_NOW)
 
 
 def _slots(status: Raw) -> int | None:
@@ -203,17 +234,6 @@ def decode_workload(raw: Raw, kind: str) -> Workload:
     else:
         selector = decode_selector(fields.mapping(spec, "selector"))
     return Workload(kind, fields.text(metadata, "namespace", "default"), fields.text(metadata, "name"), selector)
-
-
-def decode_autoscaler(raw: Raw) -> Autoscaler:
-    """An `autoscalingv2.HorizontalPodAutoscaler`."""
-    metadata = fields.mapping(raw, "metadata")
-    target = fields.mapping(fields.mapping(raw, "spec"), "scaleTargetRef")
-    return Autoscaler(
-        namespace=fields.text(metadata, "namespace", "default"),
-        name=fields.text(metadata, "name"),
-        target=Owner(fields.text(target, "kind"), fields.text(target, "name")),
-    )
 
 
 def decode_account(raw: Raw) -> ServiceAccount:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from auditor.cluster import fields
-from auditor.cluster.decode_policy import LAST_PORT, decode_selector
+from auditor.cluster.decode_policy import LAST_PORT
+from auditor.cluster.decode_scheduling import repelled_by
 from auditor.cluster.fields import FieldError, Raw
-from auditor.model.cluster import ContainerPort, Owner, Pod, Repulsion, port_order
+from auditor.model.cluster import ContainerPort, Owner, Pod, port_order
 from auditor.model.flow import Protocol
 
 SHARED = 50_000
@@ -35,7 +36,7 @@ def decode_pod(raw: Raw) -> Pod:
         host_network=fields.flag(spec, "hostNetwork"),
         terminating=metadata.get("deletionTimestamp") is not None,
         uid=fields.text(metadata, "uid"),
-        repelled_by=tuple(_repelled_by(spec)) if "affinity" in spec or "topologySpreadConstraints" in spec else (),
+        repelled_by=tuple(repelled_by(spec, labels)),
         service_account=fields.text(spec, "serviceAccountName") or fields.text(spec, "serviceAccount") or "default",
         # A server gives every pod a phase.
         planned=not phase,
@@ -96,15 +97,3 @@ def owner_of(metadata: Raw, labels: Mapping[str, str]) -> Owner | None:
 @lru_cache(SHARED)
 def _shared_owner(kind: str, name: str) -> Owner:
     return Owner(kind, name)
-
-
-def _repelled_by(spec: Raw) -> Iterable[Repulsion]:
-    anti = fields.mapping(fields.mapping(spec, "affinity"), "podAntiAffinity")
-    for term in fields.objects(anti, "requiredDuringSchedulingIgnoredDuringExecution"):
-        if term.get("labelSelector") is not None:
-            elsewhere = bool(term.get("namespaces")) or term.get("namespaceSelector") is not None
-            yield Repulsion(decode_selector(fields.mapping(term, "labelSelector")), elsewhere)
-    for constraint in fields.objects(spec, "topologySpreadConstraints"):
-        hard = fields.text(constraint, "whenUnsatisfiable") == "DoNotSchedule"
-        if hard and constraint.get("labelSelector") is not None:
-            yield Repulsion(decode_selector(fields.mapping(constraint, "labelSelector")))

@@ -10,16 +10,19 @@ from auditor.cluster import fields
 from auditor.cluster.api import KubeApi
 from auditor.cluster.resources import (
     ACCOUNTS,
+    BESIDE,
     CORE,
     DECIDING,
     FOREIGN_POLICIES,
     LEANT_ON_BY,
     NEEDED,
     OWNING_SERVICE,
+    SCALES,
     SETTINGS,
     SLICES,
     SLICES_PATH,
 )
+from auditor.cluster.scales import scales
 from auditor.errors import ApiRefused, PermissionMissing
 from auditor.ports import RawSnapshot
 
@@ -37,13 +40,14 @@ class LiveCluster:
         """Read through `api`."""
         self._api = api
         self._foreign: dict[str, str] = {}
+        self._beside: dict[str, str] = {}
         self._settings: list[str] = []
 
     async def collect(self) -> RawSnapshot:
         """List all resources of the snapshot; raises PermissionMissing where a needed one may not be read."""
         version = await self._api.get("/version")
         await self._discover()
-        objects, unreadable = await self._list(CORE | self._foreign)
+        objects, unreadable = await self._list(CORE | self._foreign | self._beside)
         for resource in sorted(NEEDED & unreadable.keys()):
             raise PermissionMissing(
                 f"cannot list {resource} in the whole cluster",
@@ -56,6 +60,7 @@ class LiveCluster:
             unreadable[SLICES] = slices
         else:
             objects[SLICES] = slices
+        objects[SCALES] = await scales(self._api, objects)
         return RawSnapshot(objects | await self._helpful(objects), unreadable, str(version.get("gitVersion", "")))
 
     async def collect_policies(self) -> RawSnapshot:
@@ -128,6 +133,11 @@ class LiveCluster:
             for group in groups.get("groups") or ()
         }
         self._foreign = dict(_served_paths(served))
+        self._beside = {
+            name: f"/apis/{group}/{version}/{name.partition('.')[0]}"
+            for name, (group, version) in BESIDE.items()
+            if version in served.get(group, ())
+        }
         self._settings = [path for group, path in SETTINGS.items() if group in served]
 
 

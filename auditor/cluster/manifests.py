@@ -15,9 +15,9 @@ from typing import Any
 from auditor.cluster import complaints, fields, templates
 from auditor.cluster.admission import refusals
 from auditor.cluster.complaints import where
+from auditor.cluster.decode_beside import decode_autoscaler
 from auditor.cluster.decode_objects import (
     decode_account,
-    decode_autoscaler,
     decode_namespace,
     decode_node,
     decode_service,

@@ -19,12 +19,22 @@ CORE: dict[str, str] = {
     "deployments": "/apis/apps/v1/deployments",
     "statefulsets": "/apis/apps/v1/statefulsets",
     "replicasets": "/apis/apps/v1/replicasets",
+    "daemonsets": "/apis/apps/v1/daemonsets",
+    "jobs": "/apis/batch/v1/jobs",
+    "cronjobs": "/apis/batch/v1/cronjobs",
+    "limitranges": "/api/v1/limitranges",
     "resourcequotas": "/api/v1/resourcequotas",
     "horizontalpodautoscalers": "/apis/autoscaling/v2/horizontalpodautoscalers",
 }
 
 NEEDED = frozenset({"namespaces", "nodes", "pods", "networkpolicies"})
 """Without these there is no audit."""
+
+VERTICAL, MONITORS = "verticalpodautoscalers.autoscaling.k8s.io", "podmonitors.monitoring.coreos.com"
+BESIDE: dict[str, tuple[str, str]] = {VERTICAL: ("autoscaling.k8s.io", "v1"), MONITORS: ("monitoring.coreos.com", "v1")}
+"""What may look at probe pods and is not there in every cluster: group and version."""
+SCALES = "scales"
+"""Scale subresources of what autoscalers name and no list holds."""
 
 SLICES = "endpointslices"
 """Needed for flows to Services without a selector only, which are UNKNOWN without them."""

@@ -90,6 +90,7 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         rounds=material.rounds,
         seconds=round((finished - started).total_seconds(), 1),
         command=shlex.join(["netaudit", *words]),
+        allowed=list(options.allow),
     )
     return assemble(material, options, run, api.context)
 

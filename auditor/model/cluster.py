@@ -33,7 +33,7 @@ class Namespace:
     terminating: bool = False
     version: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Only those that once meant something for policies."""
+    """Only those that meant something for policies once, or that a mesh reads."""
     labels_known: bool = True
     """False where only the name is known: selectors that look at other labels have no answer."""
 
@@ -59,6 +59,7 @@ class Repulsion:
     selector: LabelSelector
     everywhere: bool = False
     """Whether the term names namespaces of its own, so that pods of any namespace may count."""
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -198,22 +199,63 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """What a controller makes its next pods from, as far as the scheduler and autoscalers care."""
+
+    kind: str
+    namespace: str
+    name: str
+    selector: LabelSelector
+    """Of the pods that it has; for a CronJob the labels that they will wear."""
+    repelled_by: tuple[Repulsion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaler:
-    """A HorizontalPodAutoscaler and the target it scales."""
+    """A HorizontalPodAutoscaler or a VerticalPodAutoscaler, and the target whose pods it looks at."""
 
     namespace: str
     name: str
     target: Owner
+    counts: bool = True
+    """Whether a pod that is never ready can change what it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodMonitor:
+    """A PodMonitor of Prometheus' operator: pods of these labels are scraped at these of their container ports."""
+
+    namespace: str
+    name: str
+    selector: LabelSelector
+    homes: frozenset[str] | None
+    """Namespaces whose pods it looks at; None for all."""
+    ports: frozenset[str | int]
+    """Names and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a LimitRange asks of one resource of each container, or of each pod, in base units."""
+
+    namespace: str
+    name: str
+    resource: str
+    least: Fraction | None = None
+    most: Fraction | None = None
+    ratio: Fraction | None = None
+    """Limit divided by request, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node; `hosts_probes` is false where no Linux probe pod can run."""
+    """A node."""
 
     name: str
     labels: Labels = field(default_factory=dict)
     ready: bool = True
-    hosts_probes: bool = True
+    unfit: str = ""
+    """Why no probe pod may stand here, whether or not the node is ready; empty where one may."""
     provider_id: str = ""
     addresses: tuple[str, ...] = ()
     """`status.addresses` that are addresses."""
@@ -221,6 +263,11 @@ class Node:
     """Pods that it can hold (`status.allocatable`), None where it does not say."""
     pod_addresses: int | None = None
     """Addresses that it can give to pods, by the smallest of `spec.podCIDRs`; None where others give them."""
+
+    @property
+    def hosts_probes(self) -> bool:
+        """Whether a Linux probe pod can run here while the node is ready."""
+        return not self.unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +321,12 @@ class Snapshot:
     policies: tuple[NetworkPolicy, ...] = ()
     workloads: tuple[Workload, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    vertical_autoscalers: tuple[Autoscaler, ...] = ()
+    templates: tuple[Template, ...] = ()
+    """Those that keep away from other pods, and all of kinds that are no `workloads`."""
+    pod_monitors: tuple[PodMonitor, ...] = ()
     quotas: tuple[Quota, ...] = ()
+    bounds: tuple[Bound, ...] = ()
     objects: tuple[PolicyObject, ...] = ()
     """Objects of the other policy kinds, tiers and network sets included."""
     accounts: tuple[ServiceAccount, ...] | None = None

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector
+
+
+class Kind(enum.Enum):
+    """The kinds of hazards that keep probe pods away from workloads; `--allow KIND` overrules one."""
+
+    SERVICE = "service"
+    HPA = "hpa"
+    VPA = "vpa"
+    PODMONITOR = "podmonitor"
+    TOPOLOGY = "topology"
+    AFFINITY = "affinity"
+    QUOTA = "quota"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +45,5 @@ class Options:
     tries: int = 3
     min_coverage: float = 0.9
     fail_on: Severity = Severity.HIGH
+    allow: tuple[str, ...] = ()
+    """Values of `Kind` whose hazards the user takes."""

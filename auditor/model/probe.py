@@ -36,6 +36,21 @@ class Role(enum.Enum):
     """Stands in netaudit's own namespace, selected by no policy: source, target and twin."""
 
 
+MEBI = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a probe pod's only container asks for and may use: CPU in thousandths, memory and storage in bytes."""
+
+    cpu: int = 10
+    cpu_limit: int = 1000
+    memory: int = 32 * MEBI
+    memory_limit: int = 64 * MEBI
+    storage: int = 0
+    """`ephemeral-storage`, request and limit alike; 0 where nobody asks for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StandIn:
     """A probe pod to be made."""
@@ -54,6 +69,7 @@ class StandIn:
     """Id of the identity that a clone stands for; empty for controls."""
     account: str = ""
     """Service account to run as, because policies select by it; empty for the namespace's default."""
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True, slots=True)

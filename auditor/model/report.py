@@ -30,6 +30,8 @@ class Run:
     rounds: int
     seconds: float
     command: str = ""
+    allowed: list[str] = field(default_factory=list)
+    """Kinds of hazards that the user took with `--allow`."""
 
 
 @dataclass(frozen=True, slots=True)

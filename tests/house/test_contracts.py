@@ -28,6 +28,7 @@ ACTING = (
     "auditor.cluster.exec",
     "auditor.cluster.garbage",
     "auditor.cluster.live",
+    "auditor.cluster.scales",
     "auditor.cluster.saved",
     "auditor.commands",
     "auditor.flags",

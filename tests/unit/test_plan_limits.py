@@ -86,15 +86,58 @@ def test_hazards_are_skipped_and_named(danger: Raw, words: str) -> None:
     assert any(words in skip.reason and skip.what.startswith("shop/") for skip in made.skipped)
 
 
+def tainted(*keys: str, effect: str = "NoSchedule", **spec: object) -> Raw:
+    return {**node("n1"), "spec": {"taints": [{"key": key, "effect": effect} for key in keys], **spec}}
+
+
+def labelled(key: str, value: str) -> Raw:
+    return {**node("n1"), "metadata": {"name": "n1", "labels": {key: value}}}
+
+
 @pytest.mark.parametrize(
-    "bad", [node("n1", ready=False), {**node("n1"), "metadata": {"name": "n1", "labels": {"type": "virtual-kubelet"}}}]
+    ("bad", "why"),
+    [
+        (node("n1", ready=False), ""),
+        (
+            {**node("n1"), "metadata": {"name": "n1", "labels": {"type": "virtual-kubelet"}}},
+            " (n1: it is a virtual node)",
+        ),
+        (tainted("virtual-kubelet.io/provider"), " (n1: it is a virtual node)"),
+        (labelled("kubernetes.io/os", "windows"), " (n1: it runs windows)"),
+        (labelled("beta.kubernetes.io/os", "windows"), " (n1: it runs windows)"),
+        (
+            labelled("eks.amazonaws.com/compute-type", "fargate"),
+            " (n1: it is a Fargate node, which runs one pod)",
+        ),
+        (tainted(unschedulable=True), " (n1: it is cordoned)"),
+        (tainted("ToBeDeletedByClusterAutoscaler"), " (n1: it is about to be removed)"),
+        (tainted("karpenter.sh/disrupted"), " (n1: it is about to be removed)"),
+        (tainted("node.kubernetes.io/out-of-service", effect="NoExecute"), " (n1: it is out of service)"),
+        (
+            tainted("node.kubernetes.io/unreachable", effect="NoExecute"),
+            " (n1: its taint node.kubernetes.io/unreachable sends pods away)",
+        ),
+    ],
 )
-def test_nodes_that_cannot_host_are_not_used(bad: Raw) -> None:
+def test_nodes_that_cannot_host_are_not_used(bad: Raw, why: str) -> None:
     """An identity that runs only there is named as not tested."""
     made = plan(*SHOP, bad)
 
     assert {item.node for item in made.stand_ins} == {"n2"}
-    assert [skip.reason for skip in made.skipped] == ["no ready Linux node runs a replica of it"]
+    assert [skip.reason for skip in made.skipped] == [f"no ready Linux node runs a replica of it{why}"]
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        tainted("dedicated", effect="NoExecute"),
+        tainted("node.kubernetes.io/memory-pressure"),
+        tainted("DeletionCandidateOfClusterAutoscaler", effect="PreferNoSchedule"),
+    ],
+)
+def test_taints_that_its_replicas_live_with_are_no_reason(good: Raw) -> None:
+    """A replica runs there, and a probe pod tolerates what that one does."""
+    assert {item.node for item in plan(*SHOP, good).stand_ins} == {"n1", "n2"}
 
 
 def test_open_verdicts_are_counted_by_reason_and_not_tried() -> None:
