@@ -36,6 +36,7 @@ from auditor.rounds import (
     silent_listeners,
 )
 from auditor.verdict import Material
+from probes.admitted import without_refused
 
 LISTENER_GRACE = 2.0
 """Seconds that a listener gets which was not up when its pod was reported to run."""
@@ -75,6 +76,8 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
+    if known.plan.flows:
+        known = replace(known, plan=await _rehearsed(known, backend, options, on_event))
     if not known.plan.flows:
         empty = Comparison((), policy_claims((), model, {}, subjects))
         return Material(known.snapshot, known.matrix, known.plan, {}, empty)
@@ -107,6 +110,14 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         leftovers=tuple(backend.leftovers),
         withdrawn=withdrawn,
     )
+
+
+async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:
+    """The plan without what admission would refuse, or change so that something could react to it."""
+    on_event(StageStarted("ask admission", "a dry run in each namespace"))
+    titles = {item.id: item.title for item in known.matrix.identities if is_audited(item, options)}
+    found = await backend.rehearse(known.plan)
+    return without_refused(known.plan, known.snapshot, found, titles, options.allow)
 
 
 async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> str:

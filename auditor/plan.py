@@ -20,7 +20,9 @@ from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Options
 from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
 from probes.capacity import Room
+from probes.mesh import opt_out
 from probes.safety import hazard, near, overruled
+from probes.wardrobe import Wardrobe
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
@@ -70,12 +72,12 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
     room = Room(snapshot)
-    seats = _first_seats(snapshot, matrix, audited, skipped, room, allow=options.allow)
+    seats = _first_seats(model, matrix, audited, skipped, room, allow=options.allow)
     seats += _more_seats(seats, _usable(snapshot), room)
     # What was asked for comes first when there is not room for all.
     seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, audited, skipped)
-    clones = tuple(_clone(seat, f"i{number}", room) for number, seat in enumerate(seats))
+    clones = tuple(_clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
     controls = _controls(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
     flows = _bounded(_judgeable(maker.flows(), skipped), options, skipped)
@@ -99,7 +101,7 @@ def _usable(snapshot: Snapshot) -> set[str]:
 
 
 def _first_seats(
-    snapshot: Snapshot,
+    model: Model,
     matrix: ReachabilityMatrix,
     audited: frozenset[str],
     skipped: list[Skip],
@@ -107,14 +109,15 @@ def _first_seats(
     *,
     allow: Sequence[str],
 ) -> list[_Seat]:
-    usable = _usable(snapshot)
+    snapshot, usable, wardrobe = model.snapshot, _usable(model.snapshot), Wardrobe(model)
     seats: list[_Seat] = []
     load: Counter[str] = Counter()
-    for identity in matrix.identities:
+    for found in matrix.identities:
+        identity, meshed = wardrobe.dress(found)
         nodes = [node for node in identity.nodes if node in usable]
         roomy = [node for node in nodes if _has_room(room, node, load)]
         reason = hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
-        reason = reason or _no_node(snapshot, identity.nodes, nodes, roomy)
+        reason = reason or meshed or _no_node(snapshot, identity.nodes, nodes, roomy)
         if reason:
             skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
             continue
@@ -173,7 +176,7 @@ def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: li
     return kept
 
 
-def _clone(seat: _Seat, key: str, room: Room) -> StandIn:
+def _clone(snapshot: Snapshot, seat: _Seat, key: str, room: Room) -> StandIn:
     identity = seat.identity
     return StandIn(
         key=key if seat.first else f"{key}x",
@@ -186,6 +189,7 @@ def _clone(seat: _Seat, key: str, room: Room) -> StandIn:
         identity=identity.id,
         account=identity.account,
         resources=room.size(identity.namespace),
+        annotations=opt_out(snapshot, identity.namespace),
     )
 
 
@@ -284,7 +288,7 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
     windows = -(-max(by_source.values(), default=0) * options.tries // 64)
     pods = len(plan.stand_ins)
     namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
-    requests = FIXED_REQUESTS + 4 * len(namespaces) + REQUESTS_PER_POD * pods + _watched(plan) if pods else 0
+    requests = FIXED_REQUESTS + 5 * len(namespaces) + REQUESTS_PER_POD * pods + _watched(plan) if pods else 0
     seconds = 8 + pods // 8 + round(windows * options.connect_timeout) + requests // max(1, options.rate)
     return Estimate(
         pods=pods,

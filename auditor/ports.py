@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from auditor.events import Event
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal
 
 OnEvent = Callable[[Event], None]
 
@@ -54,6 +54,9 @@ class ProbeBackend(Protocol):
 
     def session(self, plan: ProbePlan, on_event: OnEvent) -> AbstractAsyncContextManager[ProbeSession]:
         """Bring the plan's stand-ins to run; on leaving, also by cancellation, nothing of them stays."""
+
+    async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
+        """Ask what admission would make of one probe pod in each namespace that is not ours; nothing is made."""
 
     @property
     def leftovers(self) -> Sequence[str]:

@@ -136,7 +136,11 @@ def pod_manifest(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str, 
             "name": marks.pod(stand_in),
             "namespace": stand_in.namespace,
             "labels": dict(stand_in.labels),
-            "annotations": {**marks.annotations(), "cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+            "annotations": {
+                **dict(stand_in.annotations),
+                **marks.annotations(),
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+            },
             "ownerReferences": [
                 {
                     "apiVersion": "apps/v1",

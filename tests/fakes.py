@@ -17,7 +17,7 @@ from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Protocol, Traffic, Verdict
-from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Role, StandIn
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
 from tests.builders import Raw, raw
@@ -108,6 +108,10 @@ class FakeBackend:
     """What admission makes of the labels of some stand-ins."""
     relabelled: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What somebody makes of the labels of some stand-ins after the first round."""
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+
+    async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
+        return self.rehearsals
 
     @asynccontextmanager
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:

@@ -211,6 +211,8 @@ class MemoryApi(KubeApi):
             made = deepcopy(dict(body))
             if path.endswith("/pods"):
                 self.admission(made)
+            if dry_run:
+                return made
             stored = self.put(full, made)
             if path.endswith("/pods"):
                 asyncio.get_running_loop().call_later(GRACE, self.start, full)

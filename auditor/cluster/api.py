@@ -154,9 +154,12 @@ class KubeApi:
         metadata = page.get("metadata") or {}
         return items, metadata.get("continue") or "", str(metadata.get("resourceVersion") or "")
 
-    async def create(self, path: str, body: Raw) -> dict[str, Any]:
-        """Create an object; a second try that meets the first one's object returns that."""
-        return await self._json("POST", path, {}, body)
+    async def create(self, path: str, body: Raw, *, dry_run: bool = False) -> dict[str, Any]:
+        """Create an object; a second try that meets the first one's object returns that.
+
+        A dry run passes all of admission and stores nothing.
+        """
+        return await self._json("POST", path, {"dryRun": "All"} if dry_run else {}, body)
 
     async def replace(self, path: str, body: Raw) -> dict[str, Any]:
         """Replace an object; its resourceVersion, if given, must still be the stored one."""

@@ -6,6 +6,7 @@ An outcome is measured, never predicted; predicted values live in `flow`.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auditor.model.cluster import ContainerPort, Pod
@@ -70,6 +71,8 @@ class StandIn:
     account: str = ""
     """Service account to run as, because policies select by it; empty for the namespace's default."""
     resources: Resources = Resources()
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Marks that keep meshes off the pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,19 @@ class ProbePlan:
     near: tuple[tuple[str, str], ...] = ()
     """Resources that stand around the stand-ins and could react to them, as (resource, namespace), sorted."""
     estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What admission makes of a probe pod in one namespace, known from a dry run."""
+
+    key: str
+    """Of the stand-in that was tried for all of them."""
+    refusal: str
+    """Why no probe pod may stand there; empty where one may."""
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    """Labels that it changes or adds; None for one that it removes."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

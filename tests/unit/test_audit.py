@@ -13,7 +13,7 @@ from auditor.events import Warned
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction
 from auditor.model.options import Options
-from auditor.model.probe import Outcome
+from auditor.model.probe import Outcome, Rehearsal
 from auditor.verdict import summarise
 from tests import fakes
 from tests.builders import Raw, deny_all, pod, policy, raw
@@ -306,3 +306,22 @@ def test_audit_of_a_cluster_that_denies_everything() -> None:
     assert {claim.proof for claim in found.material.comparison.policies} == {Proof.PROVEN}
     assert all(claim.proof is Proof.PROVEN for claim in found.material.comparison.nodes)
     assert raw(*objects).objects["pods"]
+
+
+def test_what_admission_would_refuse_is_skipped_before_anything_is_made() -> None:
+    """The identity is named with the API server's reason, the rest is measured, and the audit is incomplete."""
+    found = audit(rehearsals={"ops": Rehearsal("i0", "its pod would not be accepted: no probes here")})
+
+    assert {item.namespace for item in found.material.plan.stand_ins} == {"shop", "netaudit-ctl-1"}
+    assert [skip.reason for skip in found.material.plan.skipped if skip.identity] == [
+        "its pod would not be accepted: no probes here"
+    ]
+    assert found.summary.exit_code == 4
+    assert not found.of(Agreement.INCONCLUSIVE)
+
+
+def test_nothing_is_probed_where_admission_refuses_everywhere() -> None:
+    found = audit(rehearsals={name: Rehearsal("i0", "no") for name in ("ops", "shop")})
+
+    assert found.backend.calls == []
+    assert found.summary.exit_code == 4

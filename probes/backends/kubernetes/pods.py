@@ -11,6 +11,7 @@ from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.fields import FieldError
 from auditor.errors import ApiRefused, NetauditError
 from auditor.model.probe import NotPlaced, Placed, StandIn
+from probes.admitted import obstacle
 from probes.placement import CONTAINER
 
 HOPELESS = frozenset(
@@ -111,9 +112,9 @@ def settled(stand_in: StandIn, raw: Raw | None, nonce: str) -> Placed | NotPlace
     """Say whether a stored pod runs as it should, never will, or None while that is open."""
     if raw is None:
         return None
-    obstacle = _obstacle(raw)
-    if obstacle:
-        return NotPlaced(stand_in, obstacle)
+    reason = _ended(raw) or obstacle(stand_in, raw) or _hopeless(raw)
+    if reason:
+        return NotPlaced(stand_in, reason)
     status = raw.get("status") or {}
     if "running" not in _container_state(status) or not status.get("podIP"):
         return None
@@ -123,16 +124,16 @@ def settled(stand_in: StandIn, raw: Raw | None, nonce: str) -> Placed | NotPlace
         return NotPlaced(stand_in, f"the stored pod cannot be read: {error}")
 
 
-def _obstacle(raw: Raw) -> str:
-    """Why a pod will never serve as a probe; empty while it may."""
+def _ended(raw: Raw) -> str:
     status = raw.get("status") or {}
     if status.get("phase") in {"Failed", "Succeeded"}:
         return f"its pod ended: {status.get('reason') or ''} {status.get('message') or ''}".strip()
-    names = [str(item.get("name")) for item in (raw.get("spec") or {}).get("containers") or ()]
-    if names != [CONTAINER]:
-        added = ", ".join(name for name in names if name != CONTAINER)
-        return f"admission added containers ({added}): a proxy would stand between"
-    waiting = _container_state(status).get("waiting") or {}
+    return ""
+
+
+def _hopeless(raw: Raw) -> str:
+    """Why a pod's container will never run; empty while it may."""
+    waiting = _container_state(raw.get("status") or {}).get("waiting") or {}
     if waiting.get("reason") in HOPELESS:
         return f"{waiting.get('reason')}: {waiting.get('message') or 'no message'}"
     return ""

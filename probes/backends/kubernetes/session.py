@@ -13,7 +13,7 @@ from typing import Any
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, StandIn
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, StandIn
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
@@ -21,6 +21,7 @@ from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import Desk, carry_out
 from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
+from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
 from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
@@ -73,6 +74,10 @@ class KubernetesBackend:
             homes = {stand_in.namespace for stand_in in plan.stand_ins} | {HOME}
             pause = 0.0 if started else UNDER_WAY
             await _finish(self._clean_up(lease, follower, on_event, homes, pause), on_event)
+
+    async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
+        """One dry run for each namespace that is not ours."""
+        return await rehearse(self.api, plan, self.marks, self.agent)
 
     def _surroundings(self, plan: ProbePlan) -> Surroundings:
         beside = [

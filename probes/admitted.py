@@ -1,0 +1,140 @@
+"""What the API server made of a probe pod, against what was sent.
+
+Pure.  Used twice: on the answer to a dry run, before anything is made, and on the pod that was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from auditor.model.cluster import Snapshot
+from auditor.model.probe import ProbePlan, Rehearsal, Skip, StandIn
+from probes.placement import CONTAINER
+from probes.safety import worn_hazards
+
+Raw = Mapping[str, Any]
+CRITICAL = 2_000_000_000
+"""From this priority on the kubelet makes room by ending other pods (`SystemCriticalPriority`)."""
+HOST = ("hostNetwork", "hostPID", "hostIPC")
+LONGEST = 300
+SHOWN = 5
+
+
+def obstacle(stand_in: StandIn, raw: Raw) -> str:
+    """Why a pod as it came back proves nothing or may do harm; empty where it is what was sent."""
+    return next((text[:LONGEST] for text in _obstacles(stand_in, raw)), "")
+
+
+def _obstacles(stand_in: StandIn, raw: Raw) -> Iterable[str]:
+    metadata, spec = _part(raw, "metadata"), _part(raw, "spec")
+    added = [name for name in _names(spec, "containers") if name != CONTAINER]
+    added += _names(spec, "initContainers")
+    if added:
+        yield f"admission added containers ({', '.join(added[:SHOWN])}): a proxy would stand between"
+    if CONTAINER not in _names(spec, "containers"):
+        yield "admission took the probe's own container away"
+    shared = [name for name in HOST if spec.get(name)]
+    if shared:
+        yield f"admission set {shared[0]}: policies would not apply to the pod"
+    if spec.get("nodeName") != stand_in.node:
+        yield f"admission moved it from node {stand_in.node}: it would be scheduled like a real pod"
+    owners = [item for item in metadata.get("ownerReferences") or () if isinstance(item, Mapping)]
+    if [item.get("kind") for item in owners if item.get("controller")] != ["Deployment"]:
+        yield "admission took its owner away: other controllers and budgets would take it for theirs"
+    priority = spec.get("priority")
+    if isinstance(priority, int) and priority >= CRITICAL:
+        yield f"admission gave it priority {priority}: the kubelet would end real pods to make room"
+
+
+def rehearsal(stand_in: StandIn, sent: Raw, raw: Raw) -> Rehearsal:
+    """What a dry run says about all probe pods of a namespace."""
+    before, after = _labels(sent), _labels(raw)
+    changed = {key: after.get(key) for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)}
+    return Rehearsal(
+        stand_in.key, obstacle(stand_in, raw), changed, tuple(_notes(_part(sent, "spec"), _part(raw, "spec")))
+    )
+
+
+def _notes(sent: Raw, raw: Raw) -> Iterable[str]:
+    """What admission changed that neither harms nor misleads."""
+    if raw.get("schedulerName") not in {sent.get("schedulerName"), "default-scheduler", None}:
+        yield f"schedulerName {str(raw.get('schedulerName'))[:LONGEST]}"
+    if raw.get("priority"):
+        yield f"priority {str(raw.get('priority'))[:LONGEST]}"
+    wanted = [item for item in sent.get("tolerations") or () if item not in (raw.get("tolerations") or ())]
+    if wanted:
+        yield "its tolerations"
+    images = [[item.get("image") for item in spec.get("containers") or ()] for spec in (sent, raw)]
+    if images[0] != images[1]:
+        yield f"its image to {str(images[1])[:LONGEST]}"
+
+
+def without_refused(
+    plan: ProbePlan,
+    snapshot: Snapshot,
+    rehearsals: Mapping[str, Rehearsal],
+    titles: Mapping[str, str],
+    allowed: Collection[str],
+) -> ProbePlan:
+    """The plan without the stand-ins that admission refuses or endangers; `titles` are those of audited identities."""
+    reasons: dict[str, str] = {}
+    for stand_in in plan.stand_ins:
+        found = rehearsals.get(stand_in.namespace)
+        reason = _refused(snapshot, stand_in, found, allowed) if found is not None else ""
+        if reason:
+            reasons[stand_in.key] = reason
+    gone = [flow for flow in plan.flows if flow.source in reasons or flow.destination in reasons]
+    lost = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons}
+    skips = [
+        Skip(titles.get(identity, f"identity {identity}"), reason, identity=identity in titles)
+        for identity, reason in lost.items()
+    ]
+    notes = [
+        f"admission in {home} changes {text}"
+        for home, found in rehearsals.items()
+        for text in (*found.notes, *_told(found))
+    ]
+    return replace(
+        plan,
+        stand_ins=tuple(item for item in plan.stand_ins if item.key not in reasons),
+        flows=tuple(flow for flow in plan.flows if flow not in set(gone)) if gone else plan.flows,
+        skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
+        notes=tuple(sorted({*plan.notes, *notes})),
+    )
+
+
+def _refused(snapshot: Snapshot, stand_in: StandIn, found: Rehearsal, allowed: Collection[str]) -> str:
+    if found.refusal or not found.labels:
+        return found.refusal
+    worn = dict(stand_in.labels)
+    for key, value in found.labels.items():
+        worn.pop(key, None)
+        worn |= {} if value is None else {key: value}
+    for item in worn_hazards(snapshot, stand_in.namespace, worn):
+        if item.kind is None or item.kind.value not in allowed:
+            return f"admission changes {', '.join(_told(found))}, and then {item.reason}"[:LONGEST]
+    return ""
+
+
+def _told(found: Rehearsal) -> Iterable[str]:
+    if found.labels:
+        said = [f"{key}={value}" if value is not None else f"{key} (removed)" for key, value in found.labels.items()]
+        more = f" and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+        yield f"labels of probe pods: {', '.join(said[:SHOWN])}{more}"[:LONGEST]
+
+
+def _labels(raw: Raw) -> dict[str, str]:
+    return {str(key): str(value) for key, value in _part(raw, "metadata", "labels").items()}
+
+
+def _names(spec: Raw, key: str) -> list[str]:
+    return [str(item.get("name")) for item in spec.get(key) or () if isinstance(item, Mapping)]
+
+
+def _part(raw: Raw, *path: str) -> Raw:
+    found: Any = raw
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,67 @@
+"""Dry runs: one for each namespace of the user's, and nothing is made by them."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.errors import ClusterUnreachable
+from auditor.model.probe import ProbePlan, Rehearsal
+from tests.memory_api import MemoryApi, Raw
+from tests.unit.probes.backends.acting import CLONE, PLAN, PODS, backend
+
+
+async def rehearsed(api: MemoryApi, plan: ProbePlan = PLAN) -> Rehearsal:
+    found = await backend(api).rehearse(plan)
+    assert list(found) == ["shop"]
+    assert api.objects == {}
+    return found["shop"]
+
+
+async def test_a_pod_that_is_accepted() -> None:
+    assert await rehearsed(MemoryApi()) == Rehearsal("i0", "")
+
+
+async def test_what_admission_does_is_seen_beforehand() -> None:
+    def inject(made: Raw) -> None:
+        made["spec"]["initContainers"] = [{"name": "istio-proxy"}]
+        made["metadata"]["labels"]["tier"] = "x"
+
+    api = MemoryApi()
+    api.admission = inject
+    found = await rehearsed(api)
+    assert "istio-proxy" in found.refusal
+    assert found.labels == {"tier": "x"}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+async def test_a_refusal_in_the_words_of_the_api_server(status: int) -> None:
+    api = MemoryApi()
+    api.fail("POST", f"{PODS}/.*", status, "denied the request: " + "no " * 500)
+    found = await rehearsed(api)
+    assert found.refusal.startswith(f"its pod would not be accepted: it answered {status}: denied")
+    assert len(found.refusal) < 400
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [(400, 'admission webhook "a" does not support dry run'), (500, "failed calling webhook"), (429, "slow down")],
+)
+async def test_what_a_dry_run_cannot_show_is_told(status: int, why: str) -> None:
+    """The pod itself may get through, and is looked at again."""
+    api = MemoryApi()
+    api.fail("POST", f"{PODS}/.*", status, why)
+    found = await rehearsed(api)
+    assert found.refusal == ""
+    assert why in found.notes[0]
+
+
+async def test_an_api_server_that_is_away_ends_it() -> None:
+    api = MemoryApi()
+    api.fail("POST", f"{PODS}/.*", 0)
+    with pytest.raises(ClusterUnreachable):
+        await backend(api).rehearse(PLAN)
+
+
+async def test_own_namespaces_are_not_there_yet_and_not_asked() -> None:
+    only_ours = ProbePlan(PLAN.own_namespaces, tuple(item for item in PLAN.stand_ins if item is not CLONE), ())
+    assert await backend(MemoryApi()).rehearse(only_ours) == {}
