@@ -18,9 +18,11 @@ from auditor.model.dialect import API, Dialect
 from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Options
-from auditor.model.probe import Estimate, PlannedFlow, ProbePlan, Role, Skip, StandIn
+from auditor.model.probe import Estimate, PlannedFlow, Probe, ProbePlan, Role, Skip, StandIn
+from auditor.rounds import timeouts
 from probes.capacity import Room
 from probes.mesh import opt_out
+from probes.pace import bound_at, longest, split
 from probes.safety import hazard, near, overruled
 from probes.wardrobe import Wardrobe
 
@@ -284,12 +286,10 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
     denied = [flow for flow in plan.flows if flow.predicted.verdict is Verdict.DENIED]
     allowed = len(plan.flows) - len(denied)
     checks = 2 * sum(len(stand_in.listens) for stand_in in plan.stand_ins)
-    by_source = Counter(flow.source for flow in denied)
-    windows = -(-max(by_source.values(), default=0) * options.tries // 64)
     pods = len(plan.stand_ins)
     namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
     requests = FIXED_REQUESTS + 5 * len(namespaces) + REQUESTS_PER_POD * pods + _watched(plan) if pods else 0
-    seconds = 8 + pods // 8 + round(windows * options.connect_timeout) + requests // max(1, options.rate)
+    seconds = 8 + pods // 8 + round(_probing(plan, options)) + requests // max(1, options.rate)
     return Estimate(
         pods=pods,
         namespaces=len(namespaces) if pods else 0,
@@ -298,6 +298,19 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
         requests=requests,
         seconds=seconds if pods else 0,
     )
+
+
+def _probing(plan: ProbePlan, options: Options) -> float:
+    """Seconds of the first round: denied flows wait for all their tries, allowed ones are answered at once."""
+    # Which agent an image takes is not known here; of the two the shell one is slower.
+    bound = bound_at("shell" if options.agent == "auto" else options.agent, 0)
+    node_of = {stand_in.key: stand_in.node for stand_in in plan.stand_ins}
+    limits = {Verdict.DENIED: timeouts(options), Verdict.ALLOWED: (0.0,)}
+    probes = [
+        Probe(flow.source, flow.destination, flow.family, flow.port, limits[flow.predicted.verdict], flow.protocol)
+        for flow in plan.flows
+    ]
+    return longest(split(probes, node_of, bound), bound)
 
 
 def _watched(plan: ProbePlan) -> int:

@@ -66,7 +66,7 @@ class AgentSpec:
     seconds: int
     """Life time: after it the agent ends by itself, and the kubelet ends the pod."""
     name: str = "shell"
-    """Which of the agents it is."""
+    """Which of the agents it is; the pace depends on it."""
 
     def command(self, half: str) -> tuple[str, ...]:
         """The words that start one half of the agent, `serve` or `probe`, in a pod that has its text."""

@@ -6,33 +6,34 @@ Knows nothing of Kubernetes: `execute` makes the attempts of one batch and gives
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
-from auditor.model.probe import Observation, Probe
+from auditor.model.probe import Observation
+from probes.pace import Batch, Room
 
-PER_NODE = 16
-"""Batches at once on one node: more execs than that make container runtimes crawl."""
 WORKERS = 64
 
-Execute = Callable[[str, Sequence[Probe]], Awaitable[Sequence[Observation]]]
+Execute = Callable[[Batch], Awaitable[Sequence[Observation]]]
 
 
 async def run_batches(
-    probes: Sequence[Probe], node_of: Mapping[str, str], execute: Execute, done: Callable[[int], None]
+    batches: Sequence[Batch], room: Room, execute: Execute, done: Callable[[int], None]
 ) -> tuple[Observation, ...]:
-    """Run one batch for each source; `done` is told the number of finished probes after each."""
-    batches: dict[str, list[Probe]] = defaultdict(list)
-    for probe in probes:
-        batches[probe.source].append(probe)
-    room = {node: asyncio.Semaphore(PER_NODE) for node in set(node_of.values())}
-    waiting = iter(sorted(batches))
+    """Run each batch once there is room for it; `done` is told the number of finished probes after each."""
+    waiting = iter(batches)
+    changed = asyncio.Condition()
     seen: list[Observation] = []
 
     async def work() -> None:
-        for source in waiting:
-            async with room[node_of[source]]:
-                seen.extend(await execute(source, batches[source]))
+        for batch in waiting:
+            async with changed:
+                await changed.wait_for(partial(room.fits, batch))
+                room.take(batch)
+            seen.extend(await execute(batch))
+            async with changed:
+                room.give(batch)
+                changed.notify_all()
             done(len(seen))
 
     async with asyncio.TaskGroup() as group:

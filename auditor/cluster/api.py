@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypedDict
@@ -25,21 +25,22 @@ from kubernetes.aio.config import ConfigException
 
 from auditor.cluster import projection
 from auditor.cluster.exec import ExecChannel
+from auditor.cluster.retry import RETRIES, may_pass, pause
 from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing, UsageError
 
 STEP = 0.1
 """Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
 PAGE = 500
-RETRIES = 6
-LONGEST_PAUSE = 30.0
-"""Seconds that a server may ask us to wait before the next try."""
 ANSWER = 60
 """Seconds that one answer may take."""
+HANDSHAKE = 30
+"""Seconds that a kubelet may take to open an exec."""
+PATIENCE = 120.0
+"""Seconds after which a request is not tried again."""
 ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
 DENIED = frozenset({401, 403})
 MISSING, CONFLICT, GONE = 404, 409, 410
-PASSING = frozenset({429, 500, 502, 503, 504})
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
 kube_config: Any = untyped_config
@@ -98,14 +99,23 @@ def _bad_kubeconfig(error: Exception) -> UsageError:
 class KubeApi:
     """One cluster's API, paced to `rate` requests a second."""
 
-    def __init__(self, configuration: Configuration, *, rate: int, version: str, context: str) -> None:
-        """Take a loaded configuration."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        rate: int,
+        version: str,
+        context: str,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Take a loaded configuration; `chance` gives numbers from 0 to 1, which spread tries."""
         configuration.retries = False
         configuration.connection_pool_maxsize = 0  # the pace and the workers bound it, not a silent queue
         self._client: Any = ApiClient(configuration)
         self._client.user_agent = f"netaudit/{version}"
         per_step = max(1, round(rate * STEP))
         self._throttle = Throttler(rate_limit=per_step, period=per_step / max(1, rate))
+        self._chance = chance
         self.context = context
         self.host = str(configuration.host)
 
@@ -201,27 +211,38 @@ class KubeApi:
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
         query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "false")]
-        method, url, headers = await self._prepared("GET", path, [*query, *(("command", word) for word in command)])
-        del method
-        session = self._session()
-        async with self._throttle:
-            try:
-                socket = await session.ws_connect(
-                    url.replace("http", "ws", 1),
-                    headers=headers,
-                    protocols=("v4.channel.k8s.io",),
-                    heartbeat=30,
-                    max_msg_size=1 << 24,
-                    proxy=self._client.rest_client.proxy,
-                )
-            except aiohttp.WSServerHandshakeError as error:
-                raise _refused("GET", path, error.status, error.message) from error
-            except TRANSPORT_FAULTS as error:
-                raise _unreachable(self.host, error) from error
+        socket = await self._opened(path, [*query, *(("command", word) for word in command)])
         try:
             yield ExecChannel(socket)
         finally:
             await socket.close()
+
+    async def _opened(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
+        """Open a stream, again where that fails: a command that was started for nobody has no input and no work."""
+        tries = _Tries(self._chance)
+        while True:
+            try:
+                return await self._upgraded(path, query)
+            except aiohttp.WSServerHandshakeError as error:
+                if not tries.left or not may_pass(error.status, tries.made, executes=True):
+                    raise _refused("GET", path, error.status, error.message) from error
+                await tries.wait(error.headers.get("Retry-After") if error.headers else None)
+            except TRANSPORT_FAULTS as error:
+                if not tries.left:
+                    raise _unreachable(self.host, error) from error
+                await tries.wait(None)
+
+    async def _upgraded(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
+        _, url, headers = await self._prepared("GET", path, query)
+        async with self._throttle, asyncio.timeout(HANDSHAKE):
+            return await self._session().ws_connect(
+                url.replace("http", "ws", 1),
+                headers=headers,
+                protocols=("v4.channel.k8s.io",),
+                heartbeat=30,
+                max_msg_size=1 << 24,
+                proxy=self._client.rest_client.proxy,
+            )
 
     def _session(self) -> aiohttp.ClientSession:
         rest = self._client.rest_client
@@ -255,26 +276,25 @@ class KubeApi:
 
         The body is read already, unless `stream` says for how many seconds it may go on.
         """
-        for attempt in range(RETRIES + 1):
-            last = attempt == RETRIES
+        tries = _Tries(self._chance)
+        while True:
             try:
                 response = await self._once(method, path, query, body, stream)
             except TRANSPORT_FAULTS as error:
-                if last:
+                if not tries.left:
                     raise _unreachable(self.host, error) from error
-                await asyncio.sleep(_pause(attempt, None))
+                await tries.wait(None)
                 continue
             if response.status < ERRORS:
                 return response
             message = await _message(response)
-            if response.status == CONFLICT and method == "POST" and attempt:
+            if response.status == CONFLICT and method == "POST" and tries.made:
                 stored = await self._send("GET", f"{path}/{_name(body)}", {}, None)
                 if _is_same(body, await stored.read()):
                     return stored
-            if response.status not in PASSING or last:
+            if not tries.left or not may_pass(response.status, tries.made):
                 raise _refused(method, path, response.status, message)
-            await asyncio.sleep(_pause(attempt, response.headers.get("Retry-After")))
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            await tries.wait(response.headers.get("Retry-After"))
 
     async def _once(
         self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None, stream: float
@@ -291,6 +311,23 @@ class KubeApi:
         return response
 
 
+class _Tries:
+    """The tries of one request: how many were made and may follow, within a time."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self._end = asyncio.get_running_loop().time() + PATIENCE
+        self.made = 0
+
+    @property
+    def left(self) -> bool:
+        return self.made < RETRIES and asyncio.get_running_loop().time() < self._end
+
+    async def wait(self, retry_after: str | None) -> None:
+        await asyncio.sleep(pause(self.made, retry_after, self._chance()))
+        self.made += 1
+
+
 def _name(body: Raw | None) -> str:
     return str(((body or {}).get("metadata") or {}).get("name", ""))
 
@@ -301,13 +338,13 @@ def _is_same(body: Raw | None, stored: bytes) -> bool:
     ours = (asked.get("metadata") or {}).get("annotations") or {}
     theirs = (found.get("metadata") or {}).get("annotations") or {}
     holders = [(item.get("spec") or {}).get("holderIdentity") for item in (asked, found)]
-    return all(theirs.get(key) == value for key, value in ours.items()) and holders[0] == holders[1]
+    owners = [_owners(item) for item in (asked, found)]
+    same = holders[0] == holders[1] and owners[0] == owners[1]
+    return same and all(theirs.get(key) == value for key, value in ours.items())
 
 
-def _pause(attempt: int, retry_after: str | None) -> float:
-    asked = float(retry_after) if retry_after and retry_after.isdigit() else 0.0
-    longest: float = max(min(asked, LONGEST_PAUSE), min(8.0, 0.2 * 2**attempt))
-    return longest * random.uniform(1.0, 1.3)  # noqa: S311 - spreads retries, guards nothing
+def _owners(item: Raw) -> list[object]:
+    return [owner.get("uid") for owner in (item.get("metadata") or {}).get("ownerReferences") or ()]
 
 
 async def _message(response: aiohttp.ClientResponse) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import secrets
 import shlex
 import string
@@ -66,6 +67,7 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=lambda: datetime.now(UTC),
+        chance=random.random,
     )
     try:
         material = await run_audit(LiveCluster(api), backend, options, reporter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,23 +14,27 @@ from typing import Any
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, StandIn
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
-from probes.backends.kubernetes.batch import Desk, carry_out
+from probes.backends.kubernetes.batch import carry_out
+from probes.backends.kubernetes.conversation import Desk
 from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
+from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
 from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
 from probes.runner import run_batches
 
 CONFLICT = 409
 CREATORS = 16
 SWEEPS = 3
+ROUNDS_IN_BUDGET = 5
+"""A round that was slowed down may take this part of the budget; three of them leave time for the rest."""
 UNDER_WAY = 1.0
 """Seconds in which a request whose sender was cancelled may still come through."""
 HOME = "netaudit"
@@ -47,6 +52,8 @@ class KubernetesBackend:
     """Gives a new secret of lower-case letters and digits at each call."""
     start_timeout: float
     clock: Clock
+    chance: Callable[[], float]
+    """Gives numbers from 0 to 1, which spread what is asked again."""
     leftovers: Sequence[str] = field(default=())
     _announced: bool = field(default=False, init=False)
     """Whether an Event told of the run's beginning, so that another has to tell of its end."""
@@ -237,6 +244,9 @@ class _Session:
         self._placed: dict[str, Placed | NotPlaced] = {}
         self._nonces = {stand_in.key: backend.nonce() for stand_in in plan.stand_ins}
         self._began = time.monotonic()
+        self._execs: Counter[str] = Counter()
+        self._level = 0
+        """How often the pace was halved."""
 
     @property
     def placed(self) -> Mapping[str, Placed | NotPlaced]:
@@ -302,13 +312,27 @@ class _Session:
         return len(self._placed) == len(self._plan.stand_ins)
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
-        """Run one batch for each source."""
+        """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""
         self._on_event(StageStarted(_ROUND_NAMES.get(number, "probe again"), total=len(probes)))
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
-        desk = Desk(self._backend.api, self._backend.agent, here, number, self._elapsed)
         nodes = {key: item.pod.node for key, item in here.items()}
-        work = run_batches(probes, nodes, partial(carry_out, desk), lambda done: self._on_event(Progressed(done)))
-        return await self._around.unless_withdrawn(work)
+        agent = self._backend.agent
+        level = level_within(self._level, agent.name, probes, nodes, agent.seconds / ROUNDS_IN_BUDGET)
+        bound = bound_at(agent.name, level)
+        desk = Desk(self._backend.api, agent, here, number, self._elapsed, self._backend.chance, self._execs)
+        batches = split(probes, nodes, bound)
+        work = run_batches(
+            batches, Room(bound), partial(carry_out, desk), lambda done: self._on_event(Progressed(done))
+        )
+        seen = await self._around.unless_withdrawn(work)
+        self._slow_down(strain(seen, frozenset(key for key in here if here[key].stand_in.role is Role.CONTROL)))
+        return seen
+
+    def _slow_down(self, steps: int) -> None:
+        """Never up again: the closing round, on which everything rests, must not be the one that is too fast."""
+        if steps and self._level < SLOWEST:
+            self._level = min(SLOWEST, self._level + steps)
+            self._on_event(Warned("attempts that no policy stops were late or lost: the next round goes slower"))
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""

@@ -22,6 +22,8 @@ SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 GONE_SECONDS = 60.0
 POLL = 0.5
 MISSING = 404
+DELETERS = 16
+"""Deletions under way at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,12 @@ def _holder_path(namespace: str, name: str) -> str:
 
 
 async def _delete_all(api: KubeApi, paths: Iterable[str]) -> list[str]:
+    room = asyncio.Semaphore(DELETERS)
+
     async def one(path: str) -> str:
         try:
-            await api.delete(path, propagationPolicy="Background")
+            async with room:
+                await api.delete(path, propagationPolicy="Background")
         except NetauditError as error:
             return f"{path}: {error.why}"
         return ""

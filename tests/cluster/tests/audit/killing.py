@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.processes import Process
 
 PACE = 0.005
+CRAWL = 0.03
+"""The part of a processor on which an agent, which needs a quarter of a second of it, is at work for several."""
 
 
 def places(cluster: Cluster, pod: dict[str, Any]) -> list[Path]:
@@ -32,25 +34,53 @@ def kill(where: list[Path]) -> None:
 
 
 @contextmanager
-def killing_execs(where: list[Path]) -> Iterator[list[int]]:
-    """End each exec'd `probe` in these cgroups as soon as it shows up; what serves there lives on."""
+def killing_execs(where: list[Path], most: int = 1_000_000) -> Iterator[list[int]]:
+    """End each exec'd `probe` in these cgroups, or the first few; what serves there lives on.
+
+    None is too quick to be seen, however busy the machine: as long as one is to be ended they get hardly any processor.
+    """
     ended: list[int] = []
     stop = threading.Event()
 
     def work() -> None:
-        while not stop.wait(PACE):
-            for process in cgroups.processes(where):
-                if _is_probe(process):
-                    process.signal(signal.SIGKILL)
-                    ended.append(process.pid)
+        while len(ended) < most and not stop.wait(PACE):
+            found = [process for process in cgroups.processes(where) if _is_probe(process)]
+            for process in found:
+                process.signal(signal.SIGKILL)
+            # The processes of one exec: the agent and what it had started by then.
+            ended.extend([len(found)] if found else [])
+        slow.close()
 
-    thread = threading.Thread(target=work)
-    thread.start()
+    with ExitStack() as slow:
+        slow.enter_context(_crawling(where))
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield ended
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextmanager
+def _crawling(where: list[Path]) -> Iterator[None]:
+    """Give these cgroups next to no processor."""
+    files = {
+        place / name: text
+        for place in where
+        for name, text in (("cpu.cfs_quota_us", f"{CRAWL * 100_000:.0f}"), ("cpu.max", f"{CRAWL * 100_000:.0f} 100000"))
+        if (place / name).exists()
+    }
+    assert files, f"no cgroup of {where} bounds processors"
+    before = {file: file.read_text() for file in files}
     try:
-        yield ended
+        for file, text in files.items():
+            file.write_text(text)
+        yield
     finally:
-        stop.set()
-        thread.join()
+        for file, text in before.items():
+            if file.exists():  # the pod may be gone by now
+                file.write_text(text)
 
 
 def _is_probe(process: Process) -> bool:

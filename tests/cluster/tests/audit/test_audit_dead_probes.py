@@ -99,14 +99,14 @@ def test_probe_pod_that_dies_in_the_middle(vault: Site, lax: Cluster, netaudit: 
 
 
 def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -> None:
-    """When every exec of one pod is killed, what it should have measured is inconclusive and never a pass."""
+    """When every exec of one pod is killed, asked again or not, what it should have measured is never a pass."""
     with netaudit.start("run", "--settle", "1") as running:
         where = killing.places(lax, probe_of(vault, "client"))
         with killing.killing_execs(where) as ended:
             result = running.finish()
 
     mine = [flow for flow in result.report.flows if flow.source == CLIENT]
-    assert ended
+    assert len(ended) > 1
     # What an exec had said before it was killed counts, so a nonce may have come through; a denial needs every piece.
     assert OPEN in agreements(mine)
     assert agreements(denied(mine)) <= {OPEN, "leak"}
@@ -114,6 +114,19 @@ def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -
     assert {flow.path for flow in result.report.judged("leak")} >= DENIED - {flow.path for flow in mine}
     assert result.code == 3
     assert "measurements of 1 probe pods failed" in result.report.summary["sentence"]
+
+
+def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) -> None:
+    """What it had not said is asked for again in the same round, and the answer is that of an undisturbed run."""
+    with netaudit.start("run", "--settle", "1") as running:
+        where = killing.places(lax, probe_of(vault, "client"))
+        with killing.killing_execs(where, most=1) as ended:
+            result = running.finish()
+
+    assert len(ended) == 1
+    assert {flow.path for flow in result.report.judged("leak")} == DENIED
+    assert agreements(result.report.flows) == {"leak", SURE}
+    assert result.code == 3
 
 
 @pytest.mark.parametrize("kind", ["throttle", "reset", "drop"])

@@ -30,7 +30,7 @@ PODS, HOLDERS = "/api/v1/namespaces/shop/pods", "/apis/apps/v1/namespaces/shop/d
 
 
 def backend(api: MemoryApi, run: str = "aaaaaa") -> KubernetesBackend:
-    return KubernetesBackend(api, Marks(run, "1", "later"), SPEC, lambda: "nonce", 20.0, clock)
+    return KubernetesBackend(api, Marks(run, "1", "later"), SPEC, lambda: "nonce", 20.0, clock, lambda: 0.5)
 
 
 class Heard:
@@ -86,7 +86,7 @@ def speech(work: bytes) -> tuple[bytes, list[bytes], bytes]:
     """What an agent that reaches everything says: header, records, footer."""
     first, *lines, _, _ = work.decode().split("\n")
     _, batch, _, count, _ = first.split(" ")
-    words = {"agent": "a", "run": "r", "batch": batch, "nonce": "n", "client": "c", "server": "s"}
+    words = {"agent": "a", "run": "r", "batch": batch, "nonce": "nonce", "client": "c", "server": "s"}
     records = []
     for line in lines:
         number, _, port, _ = line.split(" ")
