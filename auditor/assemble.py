@@ -13,7 +13,7 @@ from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Judgement
 from auditor.model.flow import Protocol
 from auditor.model.matrix import Identity, Query, in_order
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn
 from auditor.plan import is_system, isolated_directions
 from auditor.verdict import Material, summarise
@@ -47,7 +47,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         policies=[_claim(item) for item in material.comparison.policies],
         nodes=[_claim(item) for item in material.comparison.nodes],
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
-        limits=list(LIMITS),
+        limits=[*LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
         warnings=sorted({*snapshot.warnings, *plan.notes}),
         leftovers=sorted(material.leftovers),
     )
@@ -57,22 +57,49 @@ def _skip_key(skip: Skip) -> tuple[str, str]:
     return skip.what, skip.reason
 
 
-LIMITS = (
-    (
-        "Measured with TCP between probe pods on pod addresses; UDP, SCTP, Service addresses and addresses outside the "
-        "cluster were not tried."
-    ),
-    (
-        "A probe pod stands for an identity: pods that no policy can tell apart. It wears its policy-relevant "
-        "labels on a node that runs one of its pods; the pods themselves were not touched."
-    ),
-    "A node is proven where a denied flow was measured with its pod there; other nodes are not.",
-    "Only new connections were tried, at the time of this run.",
-    (
-        "The cluster keeps Events about the probe pods until they expire (an hour by default), and some engines keep "
-        "the identities that they made for them until their own clean-up."
-    ),
+def _doubt(text: str) -> str:
+    return f"Not read, so that it may explain what was denied or got through here: {text}."
+
+
+_MEASURED = (
+    "Measured with TCP between probe pods on pod addresses; UDP, SCTP, Service addresses and addresses outside the "
+    "cluster were not tried."
 )
+_NODES = "A node is proven where a denied flow was measured with its pod there; other nodes are not."
+_WHEN = "Only new connections were tried, at the time of this run."
+_KEPT = (
+    "The cluster keeps Events about the probe pods until they expire (an hour by default), and some engines keep "
+    "the identities that they made for them until their own clean-up."
+)
+LIMITS = {
+    Mode.CLONE: (
+        _MEASURED,
+        (
+            "A probe pod stands for an identity: pods that no policy can tell apart. It wears its policy-relevant "
+            "labels on a node that runs one of its pods; the pods themselves were not touched."
+        ),
+        _NODES,
+        _WHEN,
+        _KEPT,
+    ),
+    Mode.SENTINEL: (
+        (
+            "Mode sentinel says whether each node enforces NetworkPolicy in both directions, by label and port, with "
+            "netaudit's own policies over its own pods in its own namespaces."
+        ),
+        (
+            "It cannot say what the policies of this cluster's users mean, whether they protect anything, or what "
+            "workloads can reach: none of them were read, and an engine can fail on what no sentinel tries."
+        ),
+        "An ipBlock is not tried: the API leaves open whether it means pods. Neither are port names and port ranges.",
+        "How full the nodes were was not read: six small pods stood on each for the time of the run.",
+        _MEASURED,
+        _NODES,
+        _WHEN,
+        _KEPT,
+    ),
+}
+"""What an audit of each mode can and cannot say."""
 
 
 def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:

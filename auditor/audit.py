@@ -19,7 +19,7 @@ from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.finding import Comparison
 from auditor.model.matrix import ReachabilityMatrix
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.plan import is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
@@ -35,6 +35,7 @@ from auditor.rounds import (
     running,
     silent_listeners,
 )
+from auditor.sentinel import as_planned, in_use, is_sentinel, scene, sentinel_namespaces, sentinel_plan
 from auditor.verdict import Material
 from probes.admitted import without_refused
 
@@ -53,6 +54,8 @@ class Forecast:
     plan: ProbePlan
     engine: Identification
     """Who seems to enforce policy; its dialect answers what the API leaves open, and nothing else."""
+    model: Model
+    """What decides: the policies that were read, and those that netaudit is to make."""
 
 
 async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) -> Forecast:
@@ -61,8 +64,14 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) 
     snapshot = decode(await source.collect())
     on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
     engine = identify_engine(snapshot)
+    if options.mode is Mode.SENTINEL:
+        acted = scene(snapshot, options)
+        matrix = predict(acted, is_sentinel, engine.dialect, own=True)
+        plan = sentinel_plan(acted, matrix, options, engine.dialect)
+        return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
     matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
-    return Forecast(snapshot, matrix, make_plan(snapshot, matrix, options, engine.dialect), engine)
+    plan = make_plan(snapshot, matrix, options, engine.dialect)
+    return Forecast(snapshot, matrix, plan, engine, Model(snapshot, own_namespaces(), engine.dialect))
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:
@@ -72,36 +81,41 @@ def _in_reach(pod: Pod, options: Options) -> bool:
 async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Options, on_event: OnEvent) -> Material:
     """Audit a cluster: what policies should do, what packets show they do, and every difference."""
     known = await forecast(source, options, on_event)
-    model = Model(known.snapshot, own_namespaces(), known.engine.dialect)
+    model, plan = known.model, known.plan
     subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
-    if known.plan.flows:
-        known = replace(known, plan=await _rehearsed(known, backend, options, on_event))
-    if not known.plan.flows:
+    if plan.flows:
+        plan = await _rehearsed(known, backend, options, on_event)
+    if not plan.flows:
         empty = Comparison((), policy_claims((), model, {}, subjects))
-        return Material(known.snapshot, known.matrix, known.plan, {}, empty)
-    async with backend.session(known.plan, on_event) as session:
+        return Material(known.snapshot, known.matrix, plan, {}, empty)
+    async with backend.session(plan, on_event) as session:
         placement = dict(session.placed)
-        flows = as_stored(known.plan.flows, placement, model)
+        flows = as_stored(plan.flows, placement, model)
+        if options.mode is Mode.SENTINEL:
+            flows, left = in_use(flows, placement)
+            plan = replace(plan, skipped=(*plan.skipped, *left))
         strays = _strays(placement, model, known.matrix)
         withdrawn = await _within(end, measure(session, flows, options, seen), options, on_event)
         moved = moved_flows(flows, placement, session.placed)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
-        changed = {} if withdrawn else await _changed(source, flows, placement, model)
+        changed = {} if withdrawn else await _changed(source, plan, flows, placement, model)
     if withdrawn:
-        changed = await _changed(source, flows, placement, model)
+        changed = await _changed(source, plan, flows, placement, model)
     changed |= moved
     judgements = compare(flows, Evidence(placement, seen), changed)
     policies = policy_claims(judgements, model, placement, subjects)
     comparison = Comparison(judgements, policies, node_claims(judgements, placement))
     identities = {identity.id: identity for identity in known.matrix.identities}
-    findings = diagnose(Case(known.plan, placement, comparison, identities, known.snapshot.cluster_uid))
+    findings = diagnose(
+        Case(plan, placement, comparison, identities, known.snapshot.cluster_uid, known.snapshot.doubts)
+    )
     rounds = len({observation.round for observation in seen})
     return Material(
         snapshot=known.snapshot,
         matrix=known.matrix,
-        plan=known.plan,
+        plan=plan,
         placement=placement,
         comparison=comparison,
         findings=findings,
@@ -144,7 +158,11 @@ def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> t
 
 
 async def _changed(
-    source: SnapshotSource, flows: tuple[PlannedFlow, ...], placement: Placement, before: Model
+    source: SnapshotSource,
+    plan: ProbePlan,
+    flows: tuple[PlannedFlow, ...],
+    placement: Placement,
+    before: Model,
 ) -> dict[int, str]:
     """Flows whose prediction did not hold for the whole run, or of which that cannot be said any more."""
     try:
@@ -155,11 +173,11 @@ async def _changed(
     then = replace(
         before.snapshot,
         namespaces=after.namespaces,
-        policies=after.policies,
+        policies=as_planned(after.policies, plan.policies),
         objects=after.objects,
         blind_spots=after.blind_spots,
     )
-    return changed_flows(flows, placement, before, Model(then, own_namespaces(), before.dialect))
+    return changed_flows(flows, placement, before, Model(then, before.extra_namespaces, before.dialect))
 
 
 async def measure(

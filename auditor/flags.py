@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from auditor.errors import UsageError
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
-from auditor.model.options import Kind, Options
+from auditor.model.options import Kind, Mode, Options
 from auditor.model_flags import EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 
 DESCRIPTION = """\
@@ -31,6 +31,7 @@ examples:
   netaudit run --dry-run                        say what would be made and tried, make nothing
   netaudit run -n shop -o table -o html=r.html  one namespace; table, and a page for the browser
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
+  netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
 
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
@@ -96,6 +97,12 @@ def build_parser(formats: Sequence[str], version: str) -> argparse.ArgumentParse
     )
     cleanup.add_argument("--force", action="store_true", help="even while a run holds its Lease")
     cleanup.add_argument("--dry-run", action="store_true", help="only name what would be removed")
+    cleanup.add_argument(
+        "--mode",
+        choices=[item.value for item in Mode],
+        default=DEFAULTS.mode.value,
+        help=_default("sentinel: look only into netaudit's own namespaces; clone: everywhere", DEFAULTS.mode.value),
+    )
     return parser
 
 
@@ -129,6 +136,16 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "-l", "--selector", metavar="LABELS", help="audit only workloads with these labels, as kubectl takes them"
+    )
+    group.add_argument(
+        "--mode",
+        choices=[item.value for item in Mode],
+        default=DEFAULTS.mode.value,
+        help=_default(
+            "clone: probe pods beside workloads; sentinel: netaudit's own pods and policies in its own namespaces, "
+            "which needs no right elsewhere",
+            DEFAULTS.mode.value,
+        ),
     )
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
     group.add_argument(
@@ -257,8 +274,16 @@ def _fraction(text: str) -> float:
 
 
 def options_from(flags: argparse.Namespace) -> Options:
-    """The options of `netaudit run`; raises UsageError for a selector that makes no sense."""
+    """The options of `netaudit run`; raises UsageError for a selector that makes no sense, or has none in this mode."""
+    mode = Mode(flags.mode)
+    if mode is Mode.SENTINEL and (flags.namespace or flags.selector):
+        raise UsageError(
+            "--mode sentinel audits no workloads, so --namespace and --selector choose nothing",
+            why="its probe pods stand in netaudit's own namespaces, under netaudit's own policies",
+            attempt="--mode sentinel alone, or --mode clone for workloads",
+        )
     return Options(
+        mode=mode,
         namespaces=tuple(sorted(set(flags.namespace))),
         selector=parse_selector(flags.selector) if flags.selector else None,
         image=flags.image,

@@ -44,12 +44,18 @@ UNNAMED_PORTS = (8642, 18642, 28642, 38642, 48642, 58642, 9753, 19753, 29753, 39
 
 
 def find_identities(
-    model: Model, covers: Callable[[Pod], bool], *, by_address: bool = False, classified: Classified | None = None
+    model: Model,
+    covers: Callable[[Pod], bool],
+    *,
+    by_address: bool = False,
+    classified: Classified | None = None,
+    own: bool = False,
 ) -> tuple[Identity, ...]:
     """Group pods by namespace, answers to every selector in use, named ports and address families; sorted.
 
     With `by_address` blocks of addresses tell pods apart too: a stand-in, which has an address of its own, cannot
     represent such a group, but a verdict can be given for it.  `classified` may hold all pods, where it is at hand.
+    netaudit's own pods are nobody's workload, and left out unless `own` says that they are what is asked about.
     """
     known = classified or Classified(model, (pod for pod in model.snapshot.pods if covers(pod)))
     groups: dict[tuple[object, ...], list[Pod]] = defaultdict(list)
@@ -57,7 +63,7 @@ def find_identities(
     inside = _Inside(known)
     # Classes are finer than identities, so that one member of each answers for all.
     for item in known.classes:
-        pods = [pod for pod in item.pods if not is_ours(pod) and covers(pod)]
+        pods = [pod for pod in item.pods if (own or not is_ours(pod)) and covers(pod)]
         if pods:
             groups[*relevant.key(pods[0]), inside.blocks(item) if by_address else ()] += pods
     named = _Ports(model, known)

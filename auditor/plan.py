@@ -17,7 +17,7 @@ from auditor.model.cluster import Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect
 from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.model.probe import Estimate, PlannedFlow, Probe, ProbePlan, Role, Skip, StandIn
 from auditor.rounds import timeouts
 from probes.capacity import Room
@@ -36,11 +36,11 @@ REQUESTS_PER_POD = 6
 FIXED_REQUESTS = 40
 
 
-def own_namespaces() -> tuple[Namespace, ...]:
-    """The namespaces that a run makes for itself, with the labels they will carry."""
+def own_namespaces(*more: str) -> tuple[Namespace, ...]:
+    """The namespaces that a run makes for itself, and `more` of its own, with the labels they will carry."""
     return tuple(
         Namespace(name, {**OWN_LABELS, "kubernetes.io/metadata.name": name})
-        for name in (OWN_NAMESPACE, CONTROL_NAMESPACE)
+        for name in (OWN_NAMESPACE, CONTROL_NAMESPACE, *more)
     )
 
 
@@ -60,6 +60,8 @@ def is_system(namespace: str) -> bool:
 
 def is_audited(identity: Identity, options: Options) -> bool:
     """Whether the user asked for this identity: by namespace, and by the labels of any member."""
+    if options.mode is Mode.SENTINEL:
+        return True
     named = options.namespaces
     chosen = identity.namespace in named if named else not is_system(identity.namespace)
     selector = options.selector
@@ -80,9 +82,9 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
     seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, audited, skipped)
     clones = tuple(_clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
-    controls = _controls(sorted({seat.node for seat in seats}))
+    controls = controls_on(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
-    flows = _bounded(_judgeable(maker.flows(), skipped), options, skipped)
+    flows = bounded(judgeable(maker.flows(), skipped), options, skipped)
     clones = _met(clones, flows)
     controls = _listening(controls, flows, maker)
     skipped += _replicas(seats)
@@ -91,7 +93,7 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         stand_ins=(*clones, *controls),
         flows=flows,
         skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
-        notes=(*_notes(model), *_risks(snapshot, seats, options)),
+        notes=(*notes_on(model), *_risks(snapshot, seats, options)),
         near=near(snapshot, clones),
     )
     return replace(plan, estimate=estimate(plan, options))
@@ -195,7 +197,8 @@ def _clone(snapshot: Snapshot, seat: _Seat, key: str, room: Room) -> StandIn:
     )
 
 
-def _controls(nodes: Sequence[str]) -> tuple[StandIn, ...]:
+def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
+    """Two unpoliced controls for each of these nodes: `a` opens connections, `b` takes them."""
     return tuple(
         StandIn(f"c{number}{letter}", Role.CONTROL, CONTROL_NAMESPACE, node, (), ())
         for number, node in enumerate(nodes)
@@ -232,7 +235,7 @@ def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker:
     return tuple(control for control in listening if flows)
 
 
-def _judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
+def judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
     """Keep flows that have a verdict; count the others by reason."""
     kept: list[PlannedFlow] = []
     open_ones: Counter[tuple[str, str]] = Counter()
@@ -246,7 +249,8 @@ def _judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[Planne
     return kept
 
 
-def _bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) -> tuple[PlannedFlow, ...]:
+def bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) -> tuple[PlannedFlow, ...]:
+    """Keep as many flows as `--max-flows` allows, denials first; sorted by id."""
     if len(flows) > options.max_flows:
         # Denials first: a flow that must not exist is what the audit is about.
         flows.sort(key=lambda flow: (flow.predicted.verdict is not Verdict.DENIED, flow.id))
@@ -263,7 +267,8 @@ def _risks(snapshot: Snapshot, seats: Sequence[_Seat], options: Options) -> Iter
             yield f"{seat.identity.title}: {text}"
 
 
-def _notes(model: Model) -> tuple[str, ...]:
+def notes_on(model: Model) -> tuple[str, ...]:
+    """What stands in the way of controls, and how open questions are answered, in sentences."""
     notes = []
     if any(model.policies(name) for name in (CONTROL_NAMESPACE, OWN_NAMESPACE)):
         notes.append("a policy stands in netaudit's own namespaces: its controls are not unpoliced")

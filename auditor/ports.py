@@ -23,6 +23,8 @@ class RawSnapshot:
     server_version: str = ""
     unlisted_namespaces: frozenset[str] = frozenset()
     """Namespaces of which only the name is known."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Resources that this source can do without and could not list, with the reason."""
 
 
 class SnapshotSource(Protocol):

@@ -13,11 +13,16 @@ from auditor.model.cluster import Snapshot
 from auditor.model.finding import Agreement, Comparison, Finding, Judgement, Proof
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
 
 CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
+ABOUT = {
+    Mode.CLONE: "",
+    Mode.SENTINEL: " This is about netaudit's own policies between its own pods, not about this cluster's policies.",
+}
+"""What the sentence is about, where a reader may take it for more."""
 STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}
 
 
@@ -51,7 +56,7 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=_sentence(comparison, counts, gaps),
+        sentence=_sentence(comparison, counts, gaps) + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
         judged=judged,

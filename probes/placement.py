@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.errors import NetauditError
+from auditor.model.flow import Direction
+from auditor.model.labels import LabelSelector
+from auditor.model.policy import NetworkPolicy, Peer, PolicyPort, Rule
 from auditor.model.probe import MEBI, Resources, StandIn
 from probes.wire import listener_word
 
@@ -29,6 +33,8 @@ OWN_IMAGE = re.compile(r"(?:.*/)?netaudit(?::[^/]*)?(?:@[^/]*)?")
 NEVER = 100_000
 """Seconds before the first readiness check: longer than any run."""
 NOBODY = 65534
+POLICED = re.compile(r"netaudit-(ctl|conf)-[0-9]+")
+"""Namespaces of netaudit's own in which policies may stand; the one of the Lease may hold a user's pods."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "netaudit"}
 Manifest = dict[str, Any]
 
@@ -125,6 +131,71 @@ def holder_manifest(namespace: str, marks: Marks) -> Manifest:
             },
         },
     }
+
+
+def policies_path(namespace: str) -> str:
+    """Where the NetworkPolicies of one of netaudit's own namespaces stand; raises NetauditError for any other.
+
+    Every request that makes or removes a policy gets its path here (design.md, law 2).
+    """
+    if not POLICED.fullmatch(namespace):
+        raise NetauditError(
+            f"netaudit makes and removes no policy in {namespace}",
+            why="it does so only in its own namespaces, which hold nobody's workloads",
+            attempt="report this: it is a fault of netaudit",
+        )
+    return f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies"
+
+
+def policy_manifest(policy: NetworkPolicy, marks: Marks) -> Manifest:
+    """One of netaudit's own policies; read back it is the same value (`decode_network_policy`)."""
+    rules = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": policy.name,
+            "namespace": policy.namespace,
+            "labels": MANAGED_BY,
+            "annotations": marks.annotations(),
+        },
+        "spec": {
+            "podSelector": _selector(policy.pod_selector),
+            "policyTypes": sorted(direction.value for direction in policy.isolates),
+            **{
+                direction.value.lower(): [_rule(rule, peers) for rule in policy.rules(direction)]
+                for direction, peers in rules.items()
+                if policy.rules(direction)
+            },
+        },
+    }
+
+
+def _rule(rule: Rule, peers: str) -> Manifest:
+    said = {peers: [_peer(peer) for peer in rule.peers], "ports": [_port(port) for port in rule.ports]}
+    return {key: items for key, items in said.items() if items}
+
+
+def _peer(peer: Peer) -> Manifest:
+    selectors = {"podSelector": peer.pod_selector, "namespaceSelector": peer.namespace_selector}
+    said: Manifest = {key: _selector(item) for key, item in selectors.items() if item is not None}
+    if peer.ip_block is not None:
+        block = {"cidr": str(peer.ip_block.cidr), "except": [str(item) for item in peer.ip_block.excepts]}
+        said["ipBlock"] = {key: value for key, value in block.items() if value}
+    return said
+
+
+def _port(port: PolicyPort) -> Manifest:
+    said = {"protocol": port.protocol.value, "port": port.port, "endPort": port.end_port}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _selector(selector: LabelSelector) -> Manifest:
+    expressions = [
+        {"key": item.key, "operator": item.operator.value, **({"values": sorted(item.values)} if item.values else {})}
+        for item in selector.requirements
+    ]
+    return {"matchExpressions": expressions} if expressions else {}
 
 
 def pod_manifest(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str, holder_uid: str) -> Manifest:

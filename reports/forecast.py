@@ -20,6 +20,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str
     denied = sum(flow.predicted.verdict is Verdict.DENIED for flow in plan.flows)
     lines = [
         f"would make {cost.pods} probe pods in {cost.namespaces} namespaces from {options.image}; removes them again",
+        *(f"would make the NetworkPolicy {policy.ref}; removes it again" for policy in plan.policies),
         f"would try {cost.flows} flows ({denied} denied, {cost.flows - denied} allowed): {cost.probes} connections",
         f"would send about {cost.requests} API requests",
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",

@@ -31,6 +31,7 @@ LINGER = 5.0
 """Seconds before the namespace controller begins with a namespace that is to go."""
 GRACE = 1.0
 """Seconds that a pod takes to start, and to end."""
+LISTS = frozenset({"pods", "deployments", "namespaces", "leases", "networkpolicies", "nodes"})
 _NAMESPACE = re.compile(r"/api/v1/namespaces/([^/]+)")
 _INSIDE = re.compile(r"/apis?/.+?/namespaces/([^/]+)/.+")
 
@@ -185,7 +186,7 @@ class MemoryApi(KubeApi):
         return {"items": items, "metadata": {"resourceVersion": str(self.version)}}
 
     async def get(self, path: str, **query: str | int) -> Raw:
-        is_list = path.rpartition("/")[2] in {"pods", "deployments", "namespaces", "leases"}
+        is_list = path.rpartition("/")[2] in LISTS
         selector = str(query.get("labelSelector", ""))
         act = (lambda: self._listed(path, selector)) if is_list else (lambda: deepcopy(self._stored(path)))
         return await self._answer("GET", path, act)

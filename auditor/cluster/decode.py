@@ -142,6 +142,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
         blind_spots=_sorted(set(blind), lambda item: (item.namespace or "", item.reason)),
         unreadable=frozenset(raw.unreadable) - {SLICES},
         unreadable_in=frozenset(collector.lost),
+        doubts=tuple(f"{resource} could not be listed: {raw.unread[resource]}" for resource in sorted(raw.unread)),
         warnings=tuple(sorted(collector.warnings)),
         cluster_uid=_cluster_uid(raw),
         server_version=raw.server_version,

@@ -77,14 +77,7 @@ class LiveCluster:
         return objects, unreadable
 
     async def _one(self, path: str, resource: str) -> list[dict[str, Any]] | str:
-        try:
-            return await self._api.list_all(path, resource)
-        except ApiRefused as error:
-            if error.status == NOT_SERVED:
-                return error.why if path in NEEDED_PATHS else []
-            if isinstance(error, PermissionMissing):
-                return error.why
-            raise
+        return await list_or_why(self._api, path, resource)
 
     async def _slices(self, services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | str:
         """The EndpointSlices of Services without a selector, or why they cannot be listed.
@@ -127,18 +120,35 @@ class LiveCluster:
 
     async def _discover(self) -> None:
         """Find where the policy kinds beside NetworkPolicy are served in this cluster, and whose settings to read."""
-        groups = await self._api.get("/apis")
-        served = {
-            str(group.get("name")): [str(item.get("version")) for item in group.get("versions") or ()]
-            for group in groups.get("groups") or ()
-        }
-        self._foreign = dict(_served_paths(served))
+        served = await served_groups(self._api)
+        self._foreign = dict(served_paths(served))
         self._beside = {
             name: f"/apis/{group}/{version}/{name.partition('.')[0]}"
             for name, (group, version) in BESIDE.items()
             if version in served.get(group, ())
         }
         self._settings = [path for group, path in SETTINGS.items() if group in served]
+
+
+async def list_or_why(api: KubeApi, path: str, resource: str) -> list[dict[str, Any]] | str:
+    """All objects under a path, or why they may not be listed."""
+    try:
+        return await api.list_all(path, resource)
+    except ApiRefused as error:
+        if error.status == NOT_SERVED:
+            return error.why if path in NEEDED_PATHS else []
+        if isinstance(error, PermissionMissing):
+            return error.why
+        raise
+
+
+async def served_groups(api: KubeApi) -> dict[str, list[str]]:
+    """The versions of each API group that a cluster serves."""
+    groups = await api.get("/apis")
+    return {
+        str(group.get("name")): [str(item.get("version")) for item in group.get("versions") or ()]
+        for group in groups.get("groups") or ()
+    }
 
 
 def _led_by_slices(service: object) -> str:
@@ -149,7 +159,8 @@ def _led_by_slices(service: object) -> str:
     return fields.own_name_of(service) or ""
 
 
-def _served_paths(served: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:
+def served_paths(served: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, str]]:
+    """Where each policy kind beside NetworkPolicy is served in this cluster, by resource."""
     for resource, kind in FOREIGN_POLICIES.items():
         group = kind.group if kind.group in served else kind.other_group
         versions = served.get(group, ())

@@ -12,6 +12,8 @@ from rich.console import Console
 from auditor.cluster.api import KubeApi
 from auditor.commands.live import with_api
 from auditor.errors import CleanupIncomplete
+from auditor.model.options import Mode
+from auditor.sentinel import sentinel_namespaces
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.lease import NAME as LEASE
 from probes.backends.kubernetes.lease import PATH as LEASES
@@ -30,7 +32,8 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
 
         if not flags.force:
             await wait_until_free(api, lambda: datetime.now(UTC), say)
-        found = await sweep.find(api)
+        own = [namespace.name for namespace in sentinel_namespaces()]
+        found = await sweep.find(api, within=own if Mode(flags.mode) is Mode.SENTINEL else None)
         names = found.names()
         if flags.dry_run:
             sys.stdout.write("".join(f"would remove {name}\n" for name in names) or "nothing to remove\n")

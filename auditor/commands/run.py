@@ -18,13 +18,17 @@ from auditor import __version__
 from auditor.assemble import assemble
 from auditor.audit import forecast, run_audit
 from auditor.cluster.api import KubeApi
+from auditor.cluster.confined import OwnNamespaces
 from auditor.cluster.live import LiveCluster
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
 from auditor.flags import options_from, outputs_from
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.model.report import AuditReport, Run
+from auditor.plan import CONTROL_NAMESPACE
+from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
+from auditor.sentinel import POLICED
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import FILES, AgentSpec, Marks, choose_agent
 from reports import FORMATS
@@ -43,7 +47,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
     async def work(api: KubeApi) -> int:
         if flags.dry_run:
             with Reporter(console, quiet=flags.quiet) as reporter:
-                known = await forecast(LiveCluster(api), options, reporter)
+                known = await forecast(_source(api, options), options, reporter)
             sys.stdout.write(render_forecast(known.plan, known.matrix, options))
             return 0
         with Reporter(console, quiet=flags.quiet) as reporter:
@@ -52,6 +56,12 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
         return report.summary.exit_code
 
     return await with_api(flags, work)
+
+
+def _source(api: KubeApi, options: Options) -> SnapshotSource:
+    if options.mode is Mode.SENTINEL:
+        return OwnNamespaces(api, (CONTROL_NAMESPACE, POLICED))
+    return LiveCluster(api)
 
 
 async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequence[str]) -> AuditReport:
@@ -68,9 +78,10 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         start_timeout=options.start_timeout,
         clock=lambda: datetime.now(UTC),
         chance=random.random,
+        confined=options.mode is Mode.SENTINEL,
     )
     try:
-        material = await run_audit(LiveCluster(api), backend, options, reporter)
+        material = await run_audit(_source(api, options), backend, options, reporter)
     finally:
         # Said even when the run fails, is cancelled or is quiet: nobody else will.
         for text in backend.leftovers:
@@ -83,7 +94,7 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         version=__version__,
         started=_stamp(started),
         finished=_stamp(finished),
-        mode="clone",
+        mode=options.mode.value,
         image=options.image,
         agent=agent,
         settle_seconds=options.settle,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.diagnosis.case import Case, Group, evidence_of, finding_id, grouped, ports_of, shape_of
-from auditor.model.finding import Agreement, Confidence, Finding, Judgement, Severity
+from auditor.model.finding import Agreement, Finding, Judgement, Severity
 from auditor.model.flow import PolicyRef
 
 
@@ -27,9 +27,9 @@ def _finding(case: Case, leaking: tuple[str, ...], group: Group, blocked: list[J
         id=finding_id("blockage", case.cluster_uid, group),
         rule="blockage",
         severity=Severity.MEDIUM,
-        confidence=Confidence.CONFIRMED,
+        confidence=case.confidence,
         title=f"{source} does not reach {destination} on {ports_of(blocked)}, which policy allows",
-        cause=cause,
+        cause=cause + case.proviso,
         remedy=remedy,
         policies=group[0],
         source=source,

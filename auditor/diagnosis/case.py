@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.claims import enforcing_node
-from auditor.model.finding import Agreement, Comparison, Judgement
+from auditor.model.finding import Agreement, Comparison, Confidence, Judgement
 from auditor.model.flow import PolicyRef
 from auditor.model.matrix import Identity
 from auditor.model.probe import ProbePlan, Role, StandIn
@@ -49,6 +49,18 @@ class Case:
     identities: Mapping[str, Identity]
     """By id."""
     cluster_uid: str
+    doubts: tuple[str, ...] = ()
+    """What was not read although it may explain what was seen."""
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure it is that what was seen is wrong."""
+        return Confidence.LIKELY if self.doubts else Confidence.CONFIRMED
+
+    @property
+    def proviso(self) -> str:
+        """What else may explain it, to be put after a cause; empty where all was read."""
+        return f"; or a policy that may not be read: {'; '.join(self.doubts)}" if self.doubts else ""
 
     def of(self, agreement: Agreement) -> list[Judgement]:
         """The judgements of one kind, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.diagnosis.case import Case, Group, Shape, evidence_of, finding_id, grouped, ports_of, shape_of
-from auditor.model.finding import Agreement, Confidence, Finding, Judgement, Severity
+from auditor.model.finding import Agreement, Finding, Judgement, Severity
 
 
 def find(case: Case) -> tuple[Finding, ...]:
@@ -24,9 +24,9 @@ def _finding(case: Case, shape: Shape, group: Group, leaks: list[Judgement]) -> 
         rule="leak",
         # Another namespace is where another tenant lives.
         severity=Severity.CRITICAL if across else Severity.HIGH,
-        confidence=Confidence.CONFIRMED,
+        confidence=case.confidence,
         title=f"{source} reaches {destination} on {ports_of(leaks)}, which policy denies",
-        cause=cause,
+        cause=cause + case.proviso,
         remedy=remedy,
         policies=group[0],
         source=source,

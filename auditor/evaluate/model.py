@@ -39,7 +39,8 @@ class Model:
         """Index `snapshot`; `extra_namespaces` are netaudit's own, which do not exist yet."""
         self.snapshot = snapshot
         self.dialect = dialect
-        self.namespaces = {item.name: item for item in (*extra_namespaces, *snapshot.namespaces)}
+        self.extra_namespaces = tuple(extra_namespaces)
+        self.namespaces = {item.name: item for item in (*self.extra_namespaces, *snapshot.namespaces)}
         self._policies: dict[str, list[NetworkPolicy]] = defaultdict(list)
         for policy in snapshot.policies:
             self._policies[policy.namespace].append(policy)

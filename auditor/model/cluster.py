@@ -338,6 +338,8 @@ class Snapshot:
     """Resources that could not be listed."""
     unreadable_in: frozenset[tuple[str, str]] = frozenset()
     """Resources and namespaces of single objects that could not be read."""
+    doubts: tuple[str, ...] = ()
+    """What was not read, by intent, although it may explain what packets show; it makes no verdict UNKNOWN."""
     warnings: tuple[str, ...] = ()
     cluster_uid: str = ""
     """UID of the namespace kube-system, the usual stand-in for a cluster's identity."""

@@ -21,6 +21,15 @@ class Kind(enum.Enum):
     QUOTA = "quota"
 
 
+class Mode(enum.Enum):
+    """Where probes stand."""
+
+    CLONE = "clone"
+    """Beside workloads, with their policy-relevant labels."""
+    SENTINEL = "sentinel"
+    """In netaudit's own namespaces alone, under policies of its own: what the engine does, not what the users' do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Everything that decides about an audit but the cluster itself.
@@ -28,6 +37,7 @@ class Options:
     Times are in seconds.  `namespaces` empty means all but system ones.
     """
 
+    mode: Mode = Mode.CLONE
     namespaces: tuple[str, ...] = ()
     selector: LabelSelector | None = None
     image: str = "busybox:1.37"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.flow import Decision, Family, Protocol
 from auditor.model.matrix import Query
+from auditor.model.policy import NetworkPolicy
 
 
 class Outcome(enum.Enum):
@@ -33,6 +34,8 @@ class Role(enum.Enum):
 
     CLONE = "clone"
     """Stands for an identity: its namespace, its policy-relevant labels, a node that runs a replica."""
+    SENTINEL = "sentinel"
+    """Stands in netaudit's own namespace for one of netaudit's own policies."""
     CONTROL = "control"
     """Stands in netaudit's own namespace, selected by no policy: source, target and twin."""
 
@@ -67,7 +70,7 @@ class StandIn:
     named_ports: tuple[ContainerPort, ...] = ()
     """Container ports to declare, because policies name them."""
     identity: str = ""
-    """Id of the identity that a clone stands for; empty for controls."""
+    """Id of the identity that a clone or a sentinel stands for; empty for controls."""
     account: str = ""
     """Service account to run as, because policies select by it; empty for the namespace's default."""
     resources: Resources = Resources()
@@ -125,6 +128,8 @@ class ProbePlan:
     flows: tuple[PlannedFlow, ...]
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    policies: tuple[NetworkPolicy, ...] = ()
+    """Policies to make before the pods, in `own_namespaces` only (design.md, law 2)."""
     near: tuple[tuple[str, str], ...] = ()
     """Resources that stand around the stand-ins and could react to them, as (resource, namespace), sorted."""
     estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))

@@ -25,6 +25,7 @@ ACTING = (
     "auditor.audit",
     "auditor.cli",
     "auditor.cluster.api",
+    "auditor.cluster.confined",
     "auditor.cluster.exec",
     "auditor.cluster.garbage",
     "auditor.cluster.live",

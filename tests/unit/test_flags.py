@@ -9,7 +9,7 @@ import pytest
 from auditor.errors import UsageError
 from auditor.flags import Output, build_parser, options_from, outputs_from, parse_selector
 from auditor.model.finding import Severity
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 
 FORMATS = ("table", "json", "html")
 
@@ -167,3 +167,11 @@ def test_cleanup() -> None:
 
     assert (plain.command, plain.force, plain.dry_run) == ("cleanup", False, False)
     assert (both.force, both.dry_run) == (True, True)
+
+
+def test_sentinel_mode_takes_no_scope() -> None:
+    """It audits no workloads, so to choose some is a mistake rather than nothing."""
+    assert options("--mode", "sentinel") == Options(mode=Mode.SENTINEL)
+    for words in (("-n", "shop"), ("-l", "app=web")):
+        with pytest.raises(UsageError, match="audits no workloads"):
+            options("--mode", "sentinel", *words)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
 from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
-from auditor.plan import own_namespaces
+from auditor.plan import OWN_LABELS
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
@@ -27,10 +27,18 @@ from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
 from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
-from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manifest, pod_manifest
+from probes.placement import (
+    AgentSpec,
+    Marks,
+    holder_manifest,
+    namespace_manifest,
+    pod_manifest,
+    policies_path,
+    policy_manifest,
+)
 from probes.runner import run_batches
 
-CONFLICT = 409
+CONFLICT, FORBIDDEN = 409, 403
 CREATORS = 16
 SWEEPS = 3
 ROUNDS_IN_BUDGET = 5
@@ -54,6 +62,8 @@ class KubernetesBackend:
     clock: Clock
     chance: Callable[[], float]
     """Gives numbers from 0 to 1, which spread what is asked again."""
+    confined: bool = False
+    """Whether nothing outside the plan's own namespaces may be looked at or made, and no right there is needed."""
     leftovers: Sequence[str] = field(default=())
     _announced: bool = field(default=False, init=False)
     """Whether an Event told of the run's beginning, so that another has to tell of its end."""
@@ -68,7 +78,7 @@ class KubernetesBackend:
         )
         started = False
         try:
-            await self._prepare(lease, on_event)
+            await self._prepare(lease, plan, on_event)
             await around.watch()
             await self._announce(plan, on_event)
             session = _Session(self, plan, follower, around, on_event)
@@ -80,7 +90,7 @@ class KubernetesBackend:
             await around.close()
             homes = {stand_in.namespace for stand_in in plan.stand_ins} | {HOME}
             pause = 0.0 if started else UNDER_WAY
-            await _finish(self._clean_up(lease, follower, on_event, homes, pause), on_event)
+            await _finish(self._clean_up(lease, follower, on_event, (plan, homes, pause)), on_event)
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         """One dry run for each namespace that is not ours."""
@@ -94,7 +104,13 @@ class KubernetesBackend:
         ]
         return Surroundings(self.api, Guard(beside), plan.near)
 
+    def _reach(self, plan: ProbePlan) -> Sequence[str] | None:
+        """Where this run looks for what runs left: None is everywhere."""
+        return plan.own_namespaces if self.confined else None
+
     async def _announce(self, plan: ProbePlan, on_event: OnEvent) -> None:
+        if self.confined:
+            return
         homes = {stand_in.namespace for stand_in in plan.stand_ins}
         text = began(self.marks, len(plan.stand_ins), len(homes))
         fault = await announce(self.api, self.marks, self.clock, "AuditStarted", text)
@@ -102,23 +118,23 @@ class KubernetesBackend:
         if fault:
             on_event(Warned(f"no Event says that this run is here: {fault}"))
 
-    async def _prepare(self, lease: HeldLease, on_event: OnEvent) -> None:
+    async def _prepare(self, lease: HeldLease, plan: ProbePlan, on_event: OnEvent) -> None:
         say = _speaker(on_event)
         await self._take(lease, say)
         on_event(StageStarted("prepare", "remove what earlier runs left"))
-        found = await sweep.find(self.api)
+        found = await sweep.find(self.api, within=self._reach(plan))
         # The namespace that holds the Lease stays, and so does whatever this run made already.
-        stale = sweep.Leftovers(found.pods, found.holders, tuple(name for name in found.namespaces if name != HOME))
+        stale = replace(found, namespaces=tuple(name for name in found.namespaces if name != HOME))
         if stale.names():
             trouble = await sweep.remove(self.api, stale, say)
             for text in trouble:
                 say(f"left by an earlier run and not removed: {text}")
-        await _ensure_namespaces(self.api, self.marks, only_first=False)
+        await _ensure_namespaces(self.api, self.marks, plan.own_namespaces)
 
     async def _take(self, lease: HeldLease, say: Callable[[str], None]) -> None:
         """Take the Lease; its namespace may go away in between, with a run that just ends."""
         for last in (False, False, True):
-            await _ensure_namespaces(self.api, self.marks, only_first=True)
+            await _ensure_namespaces(self.api, self.marks, (HOME,))
             try:
                 await lease.take(say)
             except ApiRefused as error:
@@ -129,8 +145,9 @@ class KubernetesBackend:
                 return
 
     async def _clean_up(
-        self, lease: HeldLease, follower: PodFollower, on_event: OnEvent, homes: set[str], pause: float
+        self, lease: HeldLease, follower: PodFollower, on_event: OnEvent, made: tuple[ProbePlan, set[str], float]
     ) -> None:
+        plan, homes, pause = made
         on_event(StageStarted("clean up"))
         await follower.close()
         await asyncio.sleep(pause)
@@ -139,7 +156,7 @@ class KubernetesBackend:
             await lease.look()
             # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
             for turn in range(SWEEPS):
-                found = await self._own(lease, with_home=turn == 0)
+                found = await self._own(lease, self._reach(plan), with_home=turn == 0)
                 if not found.names():
                     break
                 trouble = [*await sweep.remove(self.api, found, _quiet)]
@@ -154,20 +171,20 @@ class KubernetesBackend:
         if lease.lost and lease.held_once:
             on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
 
-    async def _own(self, lease: HeldLease, *, with_home: bool) -> sweep.Leftovers:
+    async def _own(self, lease: HeldLease, within: Sequence[str] | None, *, with_home: bool) -> sweep.Leftovers:
         """What bears this run's marks, and once the Lease's namespace, whichever run made it.
 
         Nothing else: as soon as that namespace is gone, the next run may be at work.
         """
-        found = await sweep.find(self.api, self.marks.run)
+        found = await sweep.find(self.api, self.marks.run, within)
         if lease.lost not in {"", REMOVED}:
             # Whoever has the Lease now lives in these namespaces, and removes them at its end.
-            return sweep.Leftovers(found.pods, found.holders, ())
+            return replace(found, namespaces=())
         home: list[str] = []
         if with_home and lease.held and await sweep.is_made_by_a_run(self.api, HOME):
             lease.stop_renewing()
             home = [HOME]
-        return sweep.Leftovers(found.pods, found.holders, tuple(sorted({*found.namespaces, *home})))
+        return replace(found, namespaces=tuple(sorted({*found.namespaces, *home})))
 
 
 def _quiet(_: str) -> None:
@@ -193,15 +210,15 @@ async def _finish(work: Awaitable[None], on_event: OnEvent) -> None:
         raise cancelled
 
 
-async def _ensure_namespaces(api: KubeApi, marks: Marks, *, only_first: bool) -> None:
-    for namespace in own_namespaces()[: 1 if only_first else None]:
-        labels = {key: value for key, value in namespace.labels.items() if key != "kubernetes.io/metadata.name"}
+async def _ensure_namespaces(api: KubeApi, marks: Marks, names: Sequence[str]) -> None:
+    for name in names:
         try:
-            await api.create("/api/v1/namespaces", namespace_manifest(namespace.name, labels, marks))
+            await api.create("/api/v1/namespaces", namespace_manifest(name, OWN_LABELS, marks))
         except ApiRefused as error:
-            if error.status != CONFLICT:
+            # Who may not make namespaces may have been given them: then this one is there.
+            if error.status not in {CONFLICT, FORBIDDEN}:
                 raise
-            await _wait_usable(api, namespace.name, labels, marks)
+            await _wait_usable(api, name, OWN_LABELS, marks)
 
 
 async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: Marks) -> None:
@@ -261,8 +278,10 @@ class _Session:
         return NotPlaced(item.stand_in, "its labels were changed during the run")
 
     async def start(self) -> None:
-        """Create holders and pods and wait until each runs or is known not to."""
-        stand_ins = self._plan.stand_ins
+        """Create policies, holders and pods and wait until each pod runs or is known not to."""
+        backend, stand_ins = self._backend, self._plan.stand_ins
+        for policy in self._plan.policies:
+            await backend.api.create(policies_path(policy.namespace), policy_manifest(policy, backend.marks))
         self._on_event(StageStarted("start probe pods", total=len(stand_ins)))
         namespaces = sorted({stand_in.namespace for stand_in in stand_ins})
         holders = dict(zip(namespaces, await asyncio.gather(*map(self._holder, namespaces)), strict=True))

@@ -1,7 +1,7 @@
-"""Removing what runs left: netaudit's own namespaces, and elsewhere pods first and then their holders.
+"""Removing what runs left: netaudit's own namespaces, and elsewhere pods first, then their holders and policies.
 
 Only what bears the marks of a run is touched: a holder by its label, name, annotation and 0 replicas together, a pod by
-that holder's UID, a namespace by its name, label and annotation.
+that holder's UID, a namespace by its name, label and annotation, a policy by these and by standing in such a namespace.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
-from probes.placement import MANAGED_BY
+from probes.placement import MANAGED_BY, POLICED, policies_path
 
 HOLDER = re.compile(r"netaudit-([a-z0-9]+)")
 OWN_NAMESPACE = re.compile(r"netaudit(-(ctl|conf)-[0-9]+)?")
@@ -33,21 +33,27 @@ class Leftovers:
     pods: tuple[tuple[str, str], ...]
     holders: tuple[tuple[str, str], ...]
     namespaces: tuple[str, ...]
+    policies: tuple[tuple[str, str], ...] = ()
+    """In namespaces of netaudit's own that somebody made for it, and that stay."""
 
     def names(self) -> list[str]:
         """Each object as a user would name it."""
         pods = [f"pod {namespace}/{name}" for namespace, name in self.pods]
         holders = [f"deployment {namespace}/{name}" for namespace, name in self.holders]
-        return [*pods, *holders, *(f"namespace {name}" for name in self.namespaces)]
+        policies = [f"networkpolicy {namespace}/{name}" for namespace, name in self.policies]
+        return [*pods, *holders, *policies, *(f"namespace {name}" for name in self.namespaces)]
 
 
-async def find(api: KubeApi, run: str | None = None) -> Leftovers:
-    """Look for every object that a run made: that one, or whichever it was."""
-    holders = [item for item in await _labelled(api, "/apis/apps/v1/deployments") if _is_holder(item)]
-    namespaces = [item for item in await _labelled(api, "/api/v1/namespaces") if _is_own_namespace(item)]
+async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | None = None) -> Leftovers:
+    """Look for every object that a run made: that one, or whichever it was; only `within` some namespaces, if given."""
+    holders = [item for item in await _holders(api, within) if _is_holder(item)]
+    homes = await _homes(api, within)
+    namespaces = [item for item in homes if _is_own_namespace(item)]
+    policies = [item for home in homes if not _is_own_namespace(home) for item in await _policies(api, home)]
     if run is not None:
         holders = [item for item in holders if _run(item) == run]
         namespaces = [item for item in namespaces if _run(item) == run]
+        policies = [item for item in policies if _run(item) == run]
     pods: list[tuple[str, str]] = []
     for holder in holders:
         uid, namespace = holder["metadata"]["uid"], holder["metadata"]["namespace"]
@@ -57,7 +63,31 @@ async def find(api: KubeApi, run: str | None = None) -> Leftovers:
         pods=tuple(sorted(pods)),
         holders=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in holders)),
         namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces)),
+        policies=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in policies)),
     )
+
+
+async def _holders(api: KubeApi, within: Sequence[str] | None) -> list[dict[str, Any]]:
+    if within is None:
+        return await _labelled(api, "/apis/apps/v1/deployments")
+    # No run puts pods into the namespace of the Lease.
+    paths = [f"/apis/apps/v1/namespaces/{name}/deployments" for name in within if POLICED.fullmatch(name)]
+    return [item for path in paths for item in await _labelled(api, path)]
+
+
+async def _homes(api: KubeApi, within: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The namespaces of netaudit's own that exist: made by a run, or by somebody for it."""
+    if within is None:
+        return await _labelled(api, "/api/v1/namespaces")
+    return [found for name in within if (found := await _get(api, f"/api/v1/namespaces/{name}")) is not None]
+
+
+async def _policies(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
+    """The policies of runs in a namespace that stays; what a namespace holds that a run made goes with it."""
+    name = str(home["metadata"]["name"])
+    if not POLICED.fullmatch(name):
+        return []
+    return [item for item in await _labelled(api, policies_path(name)) if _run(item)]
 
 
 async def is_made_by_a_run(api: KubeApi, namespace: str) -> bool:
@@ -104,8 +134,9 @@ async def remove(api: KubeApi, found: Leftovers, say: Callable[[str], None]) -> 
     namespaces = [f"/api/v1/namespaces/{name}" for name in found.namespaces]
     pods = [_pod_path(*key) for key in found.pods if key[0] not in found.namespaces]
     holders = [_holder_path(*key) for key in found.holders if key[0] not in found.namespaces]
+    policies = [f"{policies_path(home)}/{name}" for home, name in found.policies if home not in found.namespaces]
     trouble = await _delete_all(api, namespaces)
-    for paths in (pods, holders):
+    for paths in (pods, holders, policies):
         trouble += await _delete_all(api, paths)
         trouble += await _wait_gone(api, paths, say)
     trouble += await _wait_gone(api, namespaces, say)

@@ -1,0 +1,68 @@
+"""Sentinel runs with the rights of deploy/kustomize/sentinel alone, where nothing enforces and where Cilium does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.fixtures import ClusterFactory
+from tests.cluster.tests.audit.command import Command, Result
+
+RBAC = Path(__file__).parents[3] / "deploy/kustomize/sentinel/rbac.yaml"
+NAMESPACES = ("netaudit", "netaudit-ctl-1", "netaudit-ctl-2")
+MADE = "pods,deployments,networkpolicies,leases"
+
+
+def confined(cluster: Cluster, folder: Path) -> Command:
+    """Give the command as the service account that the kustomization makes."""
+    cluster.kubectl("apply", "-f", str(RBAC))
+    token = cluster.kubectl("create", "token", "-n", "netaudit", "netaudit").stdout.strip()
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(config))
+    return Command(folder, file)
+
+
+def left(cluster: Cluster) -> list[str]:
+    """Name what stands in netaudit's namespaces beside what the kustomization makes."""
+    return [
+        line
+        for name in NAMESPACES
+        for line in cluster.kubectl("get", "-n", name, MADE, "-o", "name").stdout.splitlines()
+    ]
+
+
+def proofs(result: Result, claims: str) -> set[tuple[str, str, str]]:
+    """Give subject, direction and proof of each claim."""
+    return {(item["subject"], item["direction"], item["proof"]) for item in result.report.raw[claims]}
+
+
+@pytest.mark.parametrize(("engine", "code", "proof"), [("none", 3, "leaking"), ("cilium", 0, "proven")])
+def test_sentinels_tell_on_every_node_and_direction(
+    cluster: ClusterFactory, tmp_path: Path, engine: str, code: int, proof: str
+) -> None:
+    mine = cluster(engine=engine, nodes=2)
+    before = mine.kubectl("get", "networkpolicies", "-A", "-o", "json").stdout
+    try:
+        result = confined(mine, tmp_path).run("run", "--mode", "sentinel", "--settle", "3")
+        rest = left(mine)
+    finally:
+        mine.kubectl("delete", "-f", str(RBAC))
+    report = result.report
+
+    print(json.dumps(report.summary | report.raw["run"]), report.raw["limits"][-1])  # noqa: T201
+    assert result.code == code, result.out + result.err
+    assert report.raw["run"]["mode"] == "sentinel"
+    assert proofs(result, "nodes") == {(node, way, proof) for node in ("n1", "n2") for way in ("Egress", "Ingress")}
+    assert {found for _, _, found in proofs(result, "policies")} == {proof}
+    assert len(report.raw["policies"]) == 4
+    assert report.summary["coverage"] == 1
+    assert "not about this cluster's policies" in " ".join(result.out.split())
+    assert rest == []
+    names = {item["metadata"]["name"] for item in yaml.safe_load(before)["items"]}
+    assert "netaudit-sealed-in" not in names
