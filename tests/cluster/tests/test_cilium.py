@@ -109,6 +109,7 @@ def test_packets_between_two_nodes_are_dropped(pods: Scene) -> None:
     pods.await_matrix(pods.all(reached=True))
 
 
+@pytest.mark.long
 def test_agents_are_configured_to_enforce_nothing(closed: Scene) -> None:
     record = closed.cluster.record()
     endpoints = ("cilium-dbg", "endpoint", "list", "--no-headers")

@@ -12,6 +12,7 @@ from tests.cluster.fixtures import ClusterFactory
 from tests.cluster.scene import Matrix, Scene, scene
 
 ENFORCING, SILENCED, BARE = "n1", "n2", "n3"
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

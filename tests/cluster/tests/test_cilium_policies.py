@@ -18,12 +18,7 @@ SHORT = frozenset(
         "unless default deny is off",
         "what NetworkPolicy allows, Cilium's deny section denies",
         "a policy of all namespaces means all pods and nobody else",
-        "an empty selector means the own namespace",
-        "a block holds no pod and no node",
-        "its own node",
-        "a namespace that is not b",
         "everything but its own node",
-        "a name that one pod declares opens its number everywhere",
     }
 )
 """What every change is held against; all others take their turn in the long run."""

@@ -85,6 +85,7 @@ def test_down_leaves_nothing() -> None:
     assert before == host()
 
 
+@pytest.mark.long
 def test_a_start_that_was_killed_is_cleaned_by_the_next() -> None:
     command = [sys.executable, "-m", "tests.cluster", "up", NAME, "--nodes", "1"]
     starting = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -104,6 +105,7 @@ def test_a_start_that_was_killed_is_cleaned_by_the_next() -> None:
     assert cluster.kubectl("get", "nodes", "-o", "name").stdout.split() == ["node/n1"]
 
 
+@pytest.mark.long
 def test_a_cluster_whose_record_was_lost_is_cleaned_as_well() -> None:
     running = living(start(make_spec(NAME, nodes=1)).record())
     (state.state_root() / NAME / "record.json").unlink()
