@@ -209,7 +209,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=DEFAULTS.start_timeout,
         metavar="SECONDS",
-        help=_default("how long probe pods may take to run", DEFAULTS.start_timeout),
+        help=_default("how long probe pods may take to run; it begins anew when one does", DEFAULTS.start_timeout),
     )
     group.add_argument(
         "--budget",

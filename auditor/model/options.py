@@ -50,7 +50,7 @@ class Options:
     budget: int = 600
     settle: float = 45.0
     start_timeout: float = 60.0
-    """How long probe pods may take to run before they are given up."""
+    """How long probe pods may take to run before they are given up; it begins anew when one of them does."""
     connect_timeout: float = 1.0
     tries: int = 3
     min_coverage: float = 0.9

@@ -25,6 +25,7 @@ HOPELESS = frozenset(
     }
 )
 """Reasons for waiting that will not pass within a run; the kubelet has tried at least once before it gives them."""
+EXTENSIONS = 5
 Raw = Mapping[str, Any]
 
 
@@ -52,13 +53,24 @@ class PodFollower:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition over `pods` holds; false when the time is over first."""
+    async def wait(self, missing: Callable[[], int], seconds: float) -> bool:
+        """Wait until nothing is `missing` from `pods`; false when the time is over first.
+
+        The seconds count anew whenever less is missing than ever before, up to EXTENSIONS times of them in all: a slow
+        cluster that gets on is waited for, one that does not is given up.
+        """
+        loop = asyncio.get_running_loop()
+        last = loop.time() + EXTENSIONS * seconds
         try:
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(holds)
+            async with asyncio.timeout(seconds) as clock, self._changed:
+                least = missing()
+                while least:
+                    await self._changed.wait()
+                    if missing() < least:
+                        least = missing()
+                        clock.reschedule(min(last, loop.time() + seconds))
         except TimeoutError:
-            return holds()
+            return not missing()
         return True
 
     async def _follow(self, namespace: str) -> None:

@@ -287,8 +287,10 @@ class _Session:
         holders = dict(zip(namespaces, await asyncio.gather(*map(self._holder, namespaces)), strict=True))
         self._follower.follow(name for name, uid in holders.items() if not isinstance(uid, NotMade))
         room = asyncio.Semaphore(CREATORS)
-        await asyncio.gather(*(self._create(stand_in, holders[stand_in.namespace], room) for stand_in in stand_ins))
-        await self._follower.wait(self._all_settled, self._backend.start_timeout)
+        # Without its controls nothing on a node can be proven, so they do not wait behind the others.
+        order = sorted(stand_ins, key=lambda item: item.role is not Role.CONTROL)
+        await asyncio.gather(*(self._create(stand_in, holders[stand_in.namespace], room) for stand_in in order))
+        await self._follower.wait(self._unsettled, self._backend.start_timeout)
         for stand_in in stand_ins:
             if stand_in.key not in self._placed:
                 self._placed[stand_in.key] = NotPlaced(stand_in, unsettled_reason(self._raw(stand_in)))
@@ -317,7 +319,8 @@ class _Session:
     def _raw(self, stand_in: StandIn) -> Mapping[str, Any] | None:
         return self._follower.pods.get((stand_in.namespace, self._backend.marks.pod(stand_in)))
 
-    def _all_settled(self) -> bool:
+    def _unsettled(self) -> int:
+        """How many stand-ins are still to run, or to be known not to."""
         for stand_in in self._plan.stand_ins:
             if stand_in.key in self._placed:
                 continue
@@ -328,7 +331,7 @@ class _Session:
                 reason = f"its namespace cannot be watched: {self._follower.faults[stand_in.namespace]}"
                 self._placed[stand_in.key] = NotPlaced(stand_in, reason)
         self._on_event(Progressed(len(self._placed)))
-        return len(self._placed) == len(self._plan.stand_ins)
+        return len(self._plan.stand_ins) - len(self._placed)
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""

@@ -18,7 +18,9 @@ from tests.moved_cases import batches, deployable, is_movable, is_probed, moved
 
 MOST_PODS = 45
 """Workload pods of one run; as many stand-ins come beside them."""
-SWIFT = ("--settle", "5", "--rate", "100", "--budget", "25m")
+AGENT = ("--image", "netaudit.test/netaudit-base:1", "--agent", "python")
+"""The guides' audits hold the shell agent against packets; thousands of its processes would crowd a small machine."""
+SWIFT = ("--settle", "5", "--rate", "100", "--budget", "25m", *AGENT)
 UNHURRIED = "endpoint-create=rate-limit:20/s,rate-burst:20,parallel-requests:4,auto-adjust:false,max-wait-duration:60s"
 """By itself Cilium gives a node a new pod every two seconds, and fewer on a busy machine."""
 SHORT = (

@@ -57,6 +57,34 @@ async def test_a_pod_that_does_not_run_in_time() -> None:
         assert reasons(session) == ["not running in time: ContainerCreating"]
 
 
+@pytest.mark.parametrize(
+    ("control", "clone", "found"),
+    [
+        pytest.param(15, 30, "placed", id="one after the other"),
+        pytest.param(1, 30, "not running in time: ContainerCreating", id="long after the other"),
+    ],
+)
+async def test_the_time_to_start_begins_anew_when_a_pod_runs(control: float, clone: float, found: str) -> None:
+    """A slow cluster that gets on is waited for: each pod has its 20 seconds after the one before."""
+    api = MemoryApi()
+
+    def kubelet(pod: Raw) -> Raw:
+        where = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if where in seen:
+            return {}
+        seen.add(where)
+        path = "/api/v1/namespaces/{}/pods/{}".format(*where)
+        loop = asyncio.get_running_loop()
+        loop.call_at(began + (clone if where[0] == "shop" else control), api.start, path)
+        return waiting("ContainerCreating")
+
+    seen: set[tuple[str, str]] = set()
+    began = now()
+    api.kubelet = kubelet
+    async with a_run(api) as session:
+        assert reasons(session, ("i0", "c0")) == [found, "placed"]
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
 async def test_a_pod_that_ends(phase: str) -> None:
     """A pod that was evicted, or ended by itself, is no probe."""
