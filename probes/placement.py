@@ -26,8 +26,6 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "python": ("python3", "-IS", "-c", 'import os; exec(os.environ["NETAUDIT_AGENT"])'),
 }
 """By agent, what runs its text in a probe pod; `serve` or `probe` follows."""
-FILES: Mapping[str, str] = {"shell": "shell.sh", "python": "agent.py"}
-"""By agent, the file of `probes.agents` that holds its text."""
 OWN_IMAGE = re.compile(r"(?:.*/)?netaudit(?::[^/]*)?(?:@[^/]*)?")
 """netaudit's own image, whatever registry and folder it was copied to."""
 NEVER = 100_000

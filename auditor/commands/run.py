@@ -10,7 +10,6 @@ import string
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 
 from rich.console import Console
 
@@ -29,8 +28,9 @@ from auditor.plan import CONTROL_NAMESPACE
 from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
+from probes.agents import text_of
 from probes.backends.kubernetes import KubernetesBackend
-from probes.placement import FILES, AgentSpec, Marks, choose_agent
+from probes.placement import AgentSpec, Marks, choose_agent
 from reports import FORMATS
 from reports.forecast import render as render_forecast
 from reports.plain import plain
@@ -69,11 +69,10 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
     expires = started + timedelta(seconds=2 * options.budget)
     marks = Marks(_random(6), __version__, _stamp(expires))
     agent = choose_agent(options.agent, options.image)
-    script = (files("probes.agents") / FILES[agent]).read_text(encoding="utf-8")
     backend = KubernetesBackend(
         api=api,
         marks=marks,
-        agent=AgentSpec(options.image, script, options.budget, agent),
+        agent=AgentSpec(options.image, text_of(agent), options.budget, agent),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=lambda: datetime.now(UTC),

@@ -1,6 +1,7 @@
 # What runs in a probe pod whose image has only a shell. POSIX sh, no file is ever written: pipes only.
 #
-#   serve   answers every connection on NETAUDIT_PORTS with "netaudit <nonce> <port>", until TERM or the deadline
+#   serve   answers every connection and datagram on NETAUDIT_PORTS with "netaudit <nonce> <port>", until TERM or the
+#           deadline
 #   probe   reads one batch of work from stdin, makes the attempts, prints one JSON line for each (see wire.py)
 #
 # Reads NETAUDIT_NONCE, NETAUDIT_RUN, NETAUDIT_PORTS, NETAUDIT_DEADLINE. It reports what happened and decides nothing:
@@ -23,50 +24,7 @@ number() { # number TEXT LOW HIGH: a plain decimal number between the two
     [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }
 
-# --- which tools this image has ---------------------------------------------------------------------------------------
-
-have() { command -v "$1" >/dev/null 2>&1; }
-
-choose_tools() {
-    client=none server=none dialect=
-    if have nc; then
-        case $(nc --help 2>&1 </dev/null) in
-        *BusyBox*'-e PROG'*) dialect=nc-busybox ;;
-        *recvlimit*) dialect=nc-openbsd ;;
-        esac
-    fi
-    if [ -n "${BASH_VERSION:-}" ]; then
-        client=bash
-    elif [ -n "$dialect" ]; then
-        client=$dialect
-    elif have socat; then
-        client=socat
-    fi
-    if have tcpsvd; then
-        server=tcpsvd
-    elif have socat; then
-        server=socat
-    elif [ "$dialect" = nc-busybox ]; then
-        server=nc
-    fi
-}
-
 # --- serve ------------------------------------------------------------------------------------------------------------
-
-listen() { # listen ADDRESS PORT: becomes the listener. A full backlog drops SYNs, which would look like a policy.
-    case $server in
-    tcpsvd) exec tcpsvd -E -c 64 -b 1024 "$1" "$2" echo "netaudit $nonce $2" ;;
-    socat)
-        case $1 in
-        ::) from="TCP6-LISTEN:$2,ipv6only=$v6only" ;;
-        *) from="TCP4-LISTEN:$2" ;;
-        esac
-        exec socat "$from,reuseaddr,fork,max-children=32,backlog=1024" "EXEC:echo netaudit $nonce $2,nofork"
-        ;;
-    # Without -v/-u/-z this nc takes its backlog from the number of times that -l is given.
-    nc) exec nc "-$many" -p "$2" "$1" -e echo "netaudit $nonce $2" ;;
-    esac
-}
 
 serve() {
     deadline=${NETAUDIT_DEADLINE:-}
@@ -81,10 +39,12 @@ serve() {
     case $(nc --help 2>&1 </dev/null) in *-k*) many=lk ;; *) many=$many$many ;; esac
     children=
     trap 'kill $children 2>/dev/null; exit 0' TERM INT HUP
-    for port in $(printf '%s' "$ports"); do
+    for word in $(printf '%s' "$ports"); do
+        port=${word%/*} protocol=tcp
+        case $word in */udp) protocol=udp ;; */sctp) protocol=sctp ;; *) port=$word ;; esac
         number "$port" 1 65535 || continue
         for address in $(printf '%s' "$any"); do
-            listen "$address" "$port" </dev/null >/dev/null 2>&1 &
+            listen "$address" "$port" "$protocol" </dev/null >/dev/null 2>&1 &
             children="$children $!"
         done
     done
@@ -95,32 +55,6 @@ serve() {
     wait $!
     # shellcheck disable=SC2086 # a list of process ids
     kill $children 2>/dev/null
-}
-
-# --- probe: the client ------------------------------------------------------------------------------------------------
-
-# What a client that can start a program does once it is connected: a first line says so.
-# shellcheck disable=SC2016 # for the shell that the client starts
-hear='echo + >&4; IFS= read -r -n 256 said; printf "%s\n" "$said" >&4'
-
-connect() { # becomes one attempt: a first line on fd 4 once it is connected, then what the listener said, bounded
-    exec </dev/null >/dev/null 2>&1 5>&- 6<&- 7<&- 8<&- 9>&-
-    case $client in
-    nc-busybox) exec nc "$ip" "$port" -e sh -c "$hear" ;;
-    # Its first line is its own message, and one packet of at most 16 kB is read.
-    nc-openbsd) exec nc -n -d -v -W 1 "$ip" "$port" >&4 2>&4 ;;
-    socat)
-        case $ip in *:*) peer=TCP6:[$ip]:$port ;; *) peer=TCP4:$ip:$port ;; esac
-        exec socat "$peer" "EXEC:'sh -c \"echo + >&4; exec head -c 256 >&4\"',nofork"
-        ;;
-    bash)
-        # shellcheck disable=SC3025 # only under bash
-        exec 3<>"/dev/tcp/$ip/$port" || exit 1
-        exec <&3
-        eval "$hear"
-        ;;
-    *) exit 127 ;;
-    esac
 }
 
 # --- probe: a lane makes one attempt after the other --------------------------------------------------------------------
@@ -149,7 +83,7 @@ tick() {
 take() { # reads byte by byte, so only the lane that holds the turn (an empty line on fd 5) may read the work
     trap '' USR1
     read -r _ <&5 || return 1
-    read -r id ip port limit <&7
+    read -r id ip port limit protocol <&7
     took=$?
     echo >&5
     return "$took"
@@ -174,11 +108,19 @@ collect() { # what the client left on fd 4, up to a mark that no listener can kn
         lines=$((lines + 1))
         case $lines in 1) first=$line ;; 2) said=$line ;; esac
     done
+    [ "$protocol" != udp ] || said=$first
     sanitise
 }
 
-attempt() {
-    asleep='' fired=0 child='' ms=-1
+able() { # whether this pod can both send and answer what is asked for
+    case $protocol in
+    udp) [ "$udp_client" != none ] && [ "$udp_server" != none ] ;;
+    sctp) has_sctp ;;
+    esac
+}
+
+try() {
+    asleep='' fired=0 child=''
     now && started=$now
     [ -n "${BASH_VERSION:-}" ] || trap tick USR1
     connect &
@@ -198,14 +140,30 @@ attempt() {
     trap '' USR1
     child=
     collect
-    now && ms=$(((now - started) * 10))
     [ "$rc" -eq "$killed" ] || fired=0 # it ended by itself just before it was killed
+}
+
+attempt() {
+    ms=-1 rc=127 fired=0 said='' first='' refusal=''
+    now && began=$now
+    for turn in 1 2 3 4 5 6 7 8; do
+        able && try
+        # A listener for datagrams closes its port for a moment with each new peer, so a refusal has to last. Those that
+        # follow it may be held back: kernels send only a few a second.
+        if [ "$protocol" != udp ] || [ "$fired$said" != 0 ] || [ "$rc" = 0 ] || [ "$rc" -ge 126 ]; then break; fi
+        refusal=$rc
+        [ "$limit" -le 5 ] || limit=5
+        [ "$turn" = 8 ] || $pause 5>&- 7<&- 8<&- 9>&-
+    done
+    if [ "$fired" = 1 ] && [ -n "$refusal" ] && [ -z "$said" ]; then fired=0 rc=$refusal; fi
+    now && ms=$(((now - began) * 10))
     connected=0
     if [ -n "$first" ] && { [ "$fired" = 1 ] || [ "$rc" = 0 ] || [ -n "$said" ]; }; then connected=1; fi
     key=i
     if [ "$id" = self ]; then key=self id=$port; else done=$((done + 1)); fi
-    printf '{"%s":%s,"rc":%s,"to":%s,"c":%s,"ms":%s,"d":"%s"}\n' \
-        "$key" "$id" "$rc" "$fired" "$connected" "$ms" "$said" >&9
+    stood="\"c\":$connected,"
+    [ "$protocol" != udp ] || stood=
+    printf '{"%s":%s,"rc":%s,"to":%s,%s"ms":%s,"d":"%s"}\n' "$key" "$id" "$rc" "$fired" "$stood" "$ms" "$said" >&9
 }
 
 lane() { # stdin: a pipe of its own, opened a second time for writing; stdout: how many attempts it made
@@ -246,7 +204,7 @@ address() {
     case $1 in *:*) ipv6 "$1" ;; *) ipv4 "$1" ;; esac
 }
 
-fields() { # complains about a work line that is not exactly ID ADDRESS PORT SECONDS
+fields() { # complains about a work line that is not exactly ID ADDRESS PORT SECONDS [PROTOCOL]
     why=
     case $limit in ?.? | ??.?) tenths=${limit%.?}${limit#*.} ;; *) tenths=${limit}0 ;; esac
     tenths=${tenths#0}
@@ -255,6 +213,8 @@ fields() { # complains about a work line that is not exactly ID ADDRESS PORT SEC
     elif ! address "$ip"; then why='the address is none'
     elif ! number "$port" 1 65535; then why='the port is none'
     elif ! number "$tenths" 1 600; then why='the time limit is not 0.1 to 60'
+    else
+        case ${protocol:=tcp} in tcp | udp | sctp) ;; *) why='the protocol is none' ;; esac
     fi
     [ -z "$why" ] || complain "line $lines: $why"
     [ -z "$why" ]
@@ -264,16 +224,16 @@ feed() { # the caller's lines, checked, to the lanes; then it stays until the ca
     read -r me _ </proc/self/stat
     echo "$me"
     for own in $(printf '%s' "$ports"); do
-        number "$own" 1 65535 && echo "self 127.0.0.1 $own 20" && break
+        number "$own" 1 65535 && echo "self 127.0.0.1 $own 20 tcp" && break
     done
     lines=0 ended=
-    while read -r id ip port limit extra <&8; do
+    while read -r id ip port limit protocol extra <&8; do
         if [ "$id" = end ]; then
             ended=$ip
             break
         fi
         lines=$((lines + 1))
-        fields && echo "$id $ip $port $tenths"
+        fields && echo "$id $ip $port $tenths $protocol"
     done
     if [ "$ended" != "$lines" ] || [ "$lines" != "$count" ]; then
         complain "expected $count lines, read $lines"
@@ -370,6 +330,7 @@ probe() {
     case $client in bash | socat) [ "$window" -le 24 ] || window=24 ;; esac
     signals
     tick_by
+    prepare
     printf '{"netaudit":1,"agent":"shell","run":"%s","batch":"%s","nonce":"%s","client":"%s","server":"%s",%s}\n' \
         "$run" "$batch" "$nonce" "$client" "$server" "\"window\":$window,\"n\":$count" >&9
     total=0

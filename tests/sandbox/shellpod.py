@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.placement import FILES, AgentSpec
+from probes.agents import text_of
+from probes.placement import AgentSpec
 from probes.wire import Attempt, BatchReader, encode_batch
 
-AGENTS = Path(__file__).parents[2] / "probes/agents"
 PATIENCE = 60.0
 """Seconds after which something that must happen counts as never happening."""
 _NOBODY = (
@@ -209,7 +209,7 @@ class Pod:
 def pod(image: Path, holder: int, ports: Sequence[int | str], nonce: str, deadline: int = 600) -> Iterator[Pod]:
     """Start a probe pod in the network namespace of that holder, with its image's agent; wait until it listens."""
     name = "python" if (image / "python3").is_symlink() else "shell"
-    agent = AgentSpec(image.name, (AGENTS / FILES[name]).read_text(), deadline, name)
+    agent = AgentSpec(image.name, text_of(name), deadline, name)
     environment = {
         "PATH": str(image),
         "NETAUDIT_AGENT": agent.script,

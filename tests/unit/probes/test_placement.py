@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from auditor.model.flow import Protocol
 from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
 from probes import agents
+from probes.agents import PARTS
 from probes.pace import BOUNDS
 from probes.placement import (
     COMMANDS,
-    FILES,
     AgentSpec,
     Manifest,
     Marks,
@@ -203,8 +204,8 @@ def test_each_agent_has_its_text_and_its_words() -> None:
     """The text of every agent is there, and no command depends on anything but its name."""
     folder = Path(agents.__file__).parent
 
-    assert set(FILES) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
-    assert {path.name for path in folder.iterdir() if path.is_file()} == {*FILES.values(), "__init__.py"}
+    assert set(PARTS) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {*chain(*PARTS.values()), "__init__.py"}
     assert max(bound.window for bound in BOUNDS.values()) == MAX_WINDOW
     for name, words in COMMANDS.items():
         spec = pod_manifest(CLONE, MARKS, AgentSpec("i", "t", 60, name), "n", "u")["spec"]
