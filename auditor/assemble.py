@@ -62,8 +62,8 @@ def _doubt(text: str) -> str:
 
 
 _MEASURED = (
-    "Measured with TCP between probe pods on pod addresses; UDP, SCTP, Service addresses and addresses outside the "
-    "cluster were not tried."
+    "Measured between probe pods on pod addresses, with UDP and SCTP only on ports that a policy or a container "
+    "names with that protocol; Service addresses and addresses outside the cluster were not tried."
 )
 _NODES = "A node is proven where a denied flow was measured with its pod there; other nodes are not."
 _WHEN = "Only new connections were tried, at the time of this run."

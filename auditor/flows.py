@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 from auditor.evaluate.model import Model
-from auditor.identities import edges_of, unnamed_port
+from auditor.identities import beside_tcp, edges_of, unnamed_port
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Family, Protocol
 from auditor.model.matrix import Identity, Query, in_order
@@ -91,12 +91,13 @@ class FlowMaker:
         unnamed = unnamed_port(self._model)
         if Direction.EGRESS not in self._model.isolates(pod):
             return tuple((Protocol.TCP, port) for port in unnamed)
-        named = {
-            port
+        clauses = [
+            clause
             for item in self._model.applied(self._model.end(pod), Direction.EGRESS)
-            for port in edges_of(item.section.clauses)
-        }
-        return in_order((Protocol.TCP, port) for port in named | unnamed)
+            for clause in item.section.clauses
+        ]
+        named = {(Protocol.TCP, port) for port in edges_of(clauses) | unnamed}
+        return in_order(named | beside_tcp(clauses, unnamed))
 
     def _pod(self, stand_in: StandIn) -> Pod:
         """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""

@@ -195,15 +195,17 @@ def _identity(model: Model, relevant: Relevance, named: _Ports, members: Sequenc
     families = [family.value for family in first.families]
     parts = [first.namespace, labels, [(port.name, port.number, port.protocol.value) for port in ports], families]
     account = relevant.account(first)
+    asks = named.interesting(members)
     return Identity(
         id=_hash(tuple(parts + [account] * bool(account))),
         namespace=first.namespace,
         labels=labels,
         named_ports=ports,
         pods=tuple(members),
-        asks=named.interesting(members),
+        asks=asks,
         isolated=model.isolates(first),
         account=account,
+        listens=named.tested(members, asks),
     )
 
 
@@ -218,15 +220,17 @@ class _Ports:
         self._number = classified.number
         self._unnamed = Unnamed(model)
         sets: dict[int, set[Query]] = defaultdict(set)
+        others: dict[int, set[Query]] = defaultdict(set)
         for section in model.all_sections():
             for clause in section.clauses:
                 named = {(protocol, port) for protocol in Protocol for port in edges_of((clause,), protocol)}
-                if named:
-                    sets[_about(classified, section, clause)] |= named
-        self._named: dict[int, set[Query]] = defaultdict(set)
-        for bits, ports in sets.items():
-            for number in ones(bits):
-                self._named[number] |= ports
+                beside = beside_tcp((clause,), self._unnamed.port())
+                if named or beside:
+                    about = _about(classified, section, clause)
+                    sets[about] |= named
+                    others[about] |= beside
+        self._named = _by_class(sets)
+        self._beside_tcp = _by_class(others)
 
     def interesting(self, members: Sequence[Pod]) -> tuple[Query, ...]:
         """Ports to ask for at these pods: declared, named by rules about them, and a TCP port that nobody names."""
@@ -236,6 +240,21 @@ class _Ports:
         free = self._unnamed.port(number for protocol, number in declared if protocol is Protocol.TCP)
         queries = {*declared, *named, *((Protocol.TCP, port) for port in free)}
         return in_order(queries)
+
+    def tested(self, members: Sequence[Pod], asks: Iterable[Query]) -> tuple[Query, ...]:
+        """Of the ports asked for those worth a packet: UDP and SCTP only where a pod or a rule names the protocol."""
+        first = members[0]
+        declared = {(port.protocol, port.number) for pod in members for port in pod.ports}
+        beside = self._beside_tcp[self._number[first.namespace, first.name]]
+        return in_order({*beside, *(query for query in asks if query[0] is Protocol.TCP or query in declared)})
+
+
+def _by_class(sets: dict[int, set[Query]]) -> dict[int, set[Query]]:
+    found: dict[int, set[Query]] = defaultdict(set)
+    for bits, ports in sets.items():
+        for number in ones(bits):
+            found[number] |= ports
+    return found
 
 
 def _about(classified: Classified, section: Section, clause: Clause) -> int:
@@ -249,6 +268,17 @@ def _about(classified: Classified, section: Section, clause: Clause) -> int:
 def edges_of(clauses: Iterable[Clause], protocol: Protocol = Protocol.TCP) -> set[int]:
     """First and last port of every range that clauses give by number for a protocol."""
     return {port for term in port_terms(clauses) if term.protocol in {protocol, None} for port in edges(term)}
+
+
+def beside_tcp(clauses: Iterable[Clause], free: Iterable[int]) -> set[Query]:
+    """Ports that clauses give for UDP or SCTP by the protocol's name, and for UDP those of `free` as well.
+
+    A term for whatever protocol speaks of none of them: to try each of its ports three times would say little more.
+    """
+    terms = [term for term in port_terms(clauses) if term.protocol not in {Protocol.TCP, None}]
+    named = {(term.protocol, port) for term in terms if term.protocol for port in edges(term)}
+    is_udp = any(term.protocol is Protocol.UDP for term in terms)
+    return named | {(Protocol.UDP, port) for port in free if is_udp}
 
 
 def edges(term: PortTerm) -> Iterable[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, StandInEntry, Summary
+from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, StandInEntry, Summary
 from reports import words
 from reports.flows import FlowRow, flow_rows
 from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
@@ -252,7 +252,7 @@ def _identities(report: AuditReport) -> tuple[IdentityRow, ...]:
             pods=identity.pods,
             nodes=", ".join(sorted(identity.nodes)),
             isolated=" and ".join(sorted(identity.isolated)) or "not isolated",
-            ports=", ".join(str(port) for port in sorted(identity.ports)),
+            ports=", ".join([*map(str, sorted(identity.ports)), *_beside_tcp(identity)]),
             stand_ins=_standing(stand_ins.get("" if is_control(identity) else identity.id, [])),
             flows=planned[identity.id],
             judged=judged[identity.id],
@@ -260,6 +260,10 @@ def _identities(report: AuditReport) -> tuple[IdentityRow, ...]:
         for identity in report.identities
     ]
     return tuple(sorted(rows, key=lambda row: (row.title, row.labels, row.ports)))
+
+
+def _beside_tcp(identity: IdentityEntry) -> list[str]:
+    return [word for word in identity.listens if not word.endswith("/TCP")]
 
 
 def _standing(stand_ins: list[StandInEntry]) -> str:

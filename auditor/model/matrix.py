@@ -61,11 +61,8 @@ class Identity:
     """Directions in which some policy has a say."""
     account: str = ""
     """The members' service account where some policy can see it."""
-
-    @property
-    def listens(self) -> tuple[Query, ...]:
-        """Ports worth testing."""
-        return tuple(query for query in self.asks if query[0] is Protocol.TCP)
+    listens: tuple[Query, ...] = ()
+    """Ports worth testing: all of TCP that are asked for, of other protocols those that are spoken of by protocol."""
 
     @property
     def owners(self) -> tuple[Owner, ...]:

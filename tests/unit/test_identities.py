@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from auditor.evaluate.model import Model
-from auditor.identities import UNNAMED_PORTS, find_identities, is_ours, same_class, unnamed_port
+from auditor.identities import UNNAMED_PORTS, beside_tcp, edges_of, find_identities, is_ours, same_class, unnamed_port
 from auditor.model.cluster import Owner, Pod
 from auditor.model.flow import Direction, Protocol
 from auditor.model.matrix import Identity
+from auditor.model.rules import Action, Clause, Ports, PortTerm
 from tests.builders import Raw, a_pod, allow, block, deny_all, pod, pods, policy, port, selector, tcp, udp
 from tests.unit.explaining import model_of, on_host
+
+TCP, UDP = Protocol.TCP, Protocol.UDP
 
 
 def found(*objects: Raw, by_address: bool = False) -> tuple[Identity, ...]:
@@ -83,7 +88,46 @@ def test_ports_worth_asking_for_are_declared_named_or_nobody_s() -> None:
         (Protocol.UDP, 53),
         (Protocol.UDP, 99),
     )
-    assert tuple((Protocol.TCP, port) for port in (5432, 8000, 8010, UNNAMED_PORTS[0])) == one.listens
+    free = UNNAMED_PORTS[0]
+    assert (
+        *((TCP, port) for port in (5432, 8000, 8010, free)),
+        *((UDP, port) for port in (53, 99, free)),
+    ) == one.listens
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        ([tcp(99)], ()),
+        ([udp(99)], (99, UNNAMED_PORTS[0])),
+        ([udp(99, 101)], (99, 101, UNNAMED_PORTS[0])),
+        ([{"protocol": "UDP"}], (UNNAMED_PORTS[0],)),
+        ([], ()),
+    ],
+    ids=["TCP", "UDP", "a range", "all of UDP", "all ports"],
+)
+def test_datagrams_are_tried_only_where_a_rule_names_their_protocol(
+    ports: list[Raw], expected: tuple[int, ...]
+) -> None:
+    """One port that nobody names is tried by UDP too, but only beside rules that speak of UDP."""
+    (one,) = found(A, policy("shop/p", selector(app="a"), ingress=[allow(ports=ports)]))
+
+    assert tuple((UDP, port) for port in expected) == tuple(query for query in one.listens if query[0] is UDP)
+
+
+def test_a_port_of_whatever_protocol_is_tried_by_tcp_alone() -> None:
+    """Calico and Cilium name ports without a protocol; the number of flows would be three times what it was."""
+    clause = Clause(Action.ALLOW, "any", ports=(Ports((PortTerm(None, 99, 99),)),))
+
+    assert {99} == edges_of([clause])
+    assert set() == beside_tcp([clause], [1])
+
+
+def test_declared_datagram_port_is_tried_and_no_other() -> None:
+    """A container that declares 53/UDP speaks of it, without any policy."""
+    (one,) = found(pod("shop/dns", ports=[port(53, "dns", "UDP"), port(9, "", "SCTP")]))
+
+    assert ((Protocol.SCTP, 9), (TCP, UNNAMED_PORTS[0]), (UDP, 53)) == one.listens
 
 
 def test_ports_of_egress_rules_are_asked_of_their_peers() -> None:
@@ -91,7 +135,7 @@ def test_ports_of_egress_rules_are_asked_of_their_peers() -> None:
 
     asked = {one.pods[0].name: one.listens for one in found(A, B, out)}
 
-    assert {"a": False, "b": True} == {name: (Protocol.TCP, 9000) in ports for name, ports in asked.items()}
+    assert {"a": False, "b": True} == {name: (TCP, 9000) in ports for name, ports in asked.items()}
 
 
 def test_port_that_nobody_names_avoids_every_range() -> None:

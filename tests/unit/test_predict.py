@@ -7,7 +7,7 @@ import pytest
 from auditor.evaluate.model import Model
 from auditor.identities import UNNAMED_PORTS
 from auditor.model.cluster import Pod
-from auditor.model.flow import Direction, Family, Verdict
+from auditor.model.flow import Direction, Family, Protocol, Verdict
 from auditor.model.matrix import Identity, ReachabilityMatrix
 from auditor.predict import predict
 from tests.builders import (
@@ -178,7 +178,7 @@ def test_coverage_is_chosen_by_the_caller() -> None:
 
 
 def listens(*objects: Raw) -> tuple[int, ...]:
-    return tuple(port for _, port in the_identity(*objects).listens)
+    return tuple(port for protocol, port in the_identity(*objects).listens if protocol is Protocol.TCP)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def listens(*objects: Raw) -> tuple[int, ...]:
         "declared",
         "named by a rule",
         "edges of a range",
-        "UDP is not tried",
+        "a rule about UDP names no port of TCP",
         "rules about others",
         "egress rules towards it",
         "egress rules towards anybody",

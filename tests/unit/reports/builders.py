@@ -38,6 +38,7 @@ class Who:
     port: int
     policy: str
     callers: tuple[str, ...] = ()
+    protocol: str = "TCP"
 
     @property
     def title(self) -> str:
@@ -113,7 +114,7 @@ def _flow(number: int, source: Who | None, target: Who, node: str) -> FlowEntry:
         source_identity=source.title if source else CONTROL.id,
         destination_identity=target.title,
         family="IPv4",
-        protocol="TCP",
+        protocol=target.protocol,
         port=target.port,
         verdict="allowed" if allowed else "denied",
         outcome="",
@@ -135,7 +136,8 @@ def identity(who: Who) -> IdentityEntry:
         pods=len(who.nodes),
         nodes=list(who.nodes),
         isolated=["Ingress"] if who.policy else [],
-        ports=[who.port],
+        ports=[who.port] if who.protocol == "TCP" else [],
+        listens=[] if who.protocol == "TCP" else [f"{who.port}/{who.protocol}"],
     )
 
 
@@ -245,7 +247,7 @@ def report(
         flows=entries,
         policies=claims(entries),
         nodes=node_claims(entries),
-        skipped=[SkipEntry("UDP and SCTP", "This version measures TCP only.", 0)],
+        skipped=[SkipEntry("addresses of Services", "Probe pods are tried on their own addresses only.", 0)],
         limits=["A flow that was not planned is not covered.", "Traffic through Services was not measured."],
         warnings=[],
     )

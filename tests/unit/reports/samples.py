@@ -61,6 +61,13 @@ def incomplete() -> AuditReport:
     return replace(whole, stand_ins=broken, skipped=skipped, warnings=warnings, leftovers=leftovers)
 
 
+def datagrams() -> AuditReport:
+    """A server of names that anybody can ask by UDP, although only the frontend may."""
+    names = Who("staging", "dns", ("n2",), 53, "staging/dns-policy", ("frontend",), "UDP")
+    measure = {"UDP": everything_reached, "TCP": as_predicted}
+    return report((*STAGING, names), lambda flow: measure[flow.protocol](flow), lambda flows: _leaks(flows, *ONE_NODE))
+
+
 def nothing_tested() -> AuditReport:
     """No probe pod could be made."""
     empty = report(())
@@ -138,6 +145,7 @@ def _hostile_finding(flows: list[FlowEntry]) -> FindingEntry:
 
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
+    "datagrams": datagrams(),
     "every-agreement": every_agreement(),
     "hostile-names": hostile_names(),
     "incomplete": incomplete(),

@@ -121,7 +121,7 @@ def test_clean_audit_claims_no_more_than_it_measured() -> None:
 
     assert text.startswith("✓ All 20 judged flows")
     assert "Findings" not in text
-    assert "UDP and SCTP" in text
+    assert "addresses of Services" in text
 
 
 def test_leftovers_and_warnings_have_sections_of_their_own() -> None:

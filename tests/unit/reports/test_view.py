@@ -14,6 +14,7 @@ from tests.unit.reports import strategies
 from tests.unit.reports.builders import leak_finding, report
 from tests.unit.reports.samples import (
     clean,
+    datagrams,
     every_agreement,
     incomplete,
     nothing_enforced,
@@ -184,6 +185,12 @@ def test_identity_tells_how_far_it_was_tested() -> None:
     assert ("Ingress", "app=backend") == (rows["staging/backend"].isolated, rows["staging/backend"].labels)
     assert "none that policies use" == rows["any other pod (control)"].labels
     assert "n1: did not start" not in rows["any other pod (control)"].stand_ins
+
+
+def test_identity_names_the_protocol_of_ports_beside_tcp() -> None:
+    ports = {row.title: row.ports for row in view(datagrams()).identities}
+
+    assert (ports["staging/dns"], ports["staging/db"]) == ("53/UDP", "5432")
 
 
 def test_probe_pods_of_controls_are_found_by_either_name() -> None:
