@@ -14,7 +14,7 @@ from auditor.model.finding import Claim, Finding, Judgement
 from auditor.model.flow import Protocol
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Mode, Options
-from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn
+from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
 from auditor.plan import is_system, isolated_directions
 from auditor.verdict import Material, summarise
 
@@ -47,9 +47,10 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         policies=[_claim(item) for item in material.comparison.policies],
         nodes=[_claim(item) for item in material.comparison.nodes],
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
-        limits=[*LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
+        limits=[*_choice(plan, options), *LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
         warnings=sorted({*snapshot.warnings, *plan.notes}),
         leftovers=sorted(material.leftovers),
+        rules=[_claim(item) for item in material.comparison.rules],
     )
 
 
@@ -100,6 +101,19 @@ LIMITS = {
     ),
 }
 """What an audit of each mode can and cannot say."""
+
+
+def _choice(plan: ProbePlan, options: Options) -> list[str]:
+    """What a chosen part of the flows cannot say."""
+    if not plan.unchosen:
+        return []
+    whole = len(plan.flows) + plan.unchosen
+    return [
+        (
+            f"--coverage {options.coverage.value} chose {len(plan.flows):,} of {whole:,} flows (seed {options.seed}); "
+            "the others were not tried, and a leak among them would not show. --coverage full tries them."
+        )
+    ]
 
 
 def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:

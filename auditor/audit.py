@@ -35,6 +35,7 @@ from auditor.rounds import (
     running,
     silent_listeners,
 )
+from auditor.rule_claims import rule_claims
 from auditor.sentinel import as_planned, in_use, is_sentinel, scene, sentinel_namespaces, sentinel_plan
 from auditor.verdict import Material
 from probes.admitted import without_refused
@@ -83,6 +84,7 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     known = await forecast(source, options, on_event)
     model, plan = known.model, known.plan
     subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
+    spared = [item.pods[0] for item in known.matrix.identities if item.id in known.plan.spared]
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
     if plan.flows:
@@ -105,8 +107,10 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         changed = await _changed(source, plan, flows, placement, model)
     changed |= moved
     judgements = compare(flows, Evidence(placement, seen), changed)
-    policies = policy_claims(judgements, model, placement, subjects)
-    comparison = Comparison(judgements, policies, node_claims(judgements, placement))
+    policies = policy_claims(judgements, model, placement, subjects, spared)
+    comparison = Comparison(
+        judgements, policies, node_claims(judgements, placement), rule_claims(judgements, model, placement)
+    )
     identities = {identity.id: identity for identity in known.matrix.identities}
     findings = diagnose(
         Case(plan, placement, comparison, identities, known.snapshot.cluster_uid, known.snapshot.doubts)

@@ -23,19 +23,26 @@ SHOWN = frozenset({Agreement.AS_EXPECTED, Agreement.LATE})
 
 
 def policy_claims(
-    judgements: Sequence[Judgement], model: Model, placement: Placement, subjects: Sequence[Pod] = ()
+    judgements: Sequence[Judgement],
+    model: Model,
+    placement: Placement,
+    subjects: Sequence[Pod] = (),
+    spared: Sequence[Pod] = (),
 ) -> tuple[Claim, ...]:
     """For each policy and direction that it isolates in: proven, leaking, not separately proven, or not tested.
 
-    `subjects` holds one pod of each identity that was asked for, stood for or not.
+    `subjects` holds one pod of each identity that was asked for, stood for or not; `spared` those of them that could
+    have been stood for and are not by choice.
     """
-    stood_for = _selecting(model, [item.pod for item in running(placement).values()])
-    asked_for = _selecting(model, subjects)
+    stood_for = selecting(model, [item.pod for item in running(placement).values()])
+    asked_for, by_choice = selecting(model, subjects), selecting(model, spared)
     denied, allowed = _by_policy(judgements)
     claims = []
     for key in sorted(_deniers(model), key=lambda item: (item[0], item[1].value)):
         if key in stood_for:
             claims.append(_policy_claim(*key, denied[key], allowed[key]))
+        elif key in by_choice:
+            claims.append(Claim(*key, Proof.NOT_CHOSEN, "--coverage chose none of the pods that it selects"))
         elif key in asked_for:
             claims.append(Claim(*key, Proof.UNTESTED, "none of the pods that it selects was stood for"))
         else:
@@ -53,7 +60,7 @@ def _deniers(model: Model) -> set[tuple[PolicyRef, Direction]]:
     }
 
 
-def _selecting(model: Model, pods: Iterable[Pod]) -> set[tuple[PolicyRef, Direction]]:
+def selecting(model: Model, pods: Iterable[Pod]) -> set[tuple[PolicyRef, Direction]]:
     """Policies, by direction, that select any of these pods."""
     return {
         (item.section.ref, direction)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from auditor.errors import UsageError
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
-from auditor.model.options import Kind, Mode, Options
+from auditor.model.options import Coverage, Kind, Mode, Options
 from auditor.model_flags import EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 
 DESCRIPTION = """\
@@ -32,6 +32,7 @@ examples:
   netaudit run -n shop -o table -o html=r.html  one namespace; table, and a page for the browser
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
   netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
+  netaudit run --coverage full                  every pair of identities on every port
 
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
@@ -147,6 +148,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
             DEFAULTS.mode.value,
         ),
     )
+    _add_coverage(group)
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
     group.add_argument(
         "--allow",
@@ -166,6 +168,26 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         choices=AGENTS,
         default=DEFAULTS.agent,
         help=_default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
+    )
+
+
+def _add_coverage(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--coverage",
+        choices=[item.value for item in Coverage],
+        default=DEFAULTS.coverage.value,
+        help=_default(
+            "smoke: each node and direction once; rules: each policy direction, rule, node and identity, and a "
+            "sample of the other denials; full: every pair and port",
+            DEFAULTS.coverage.value,
+        ),
+    )
+    group.add_argument(
+        "--seed",
+        type=_at_least(0),
+        default=DEFAULTS.seed,
+        metavar="N",
+        help=_default("by which --coverage rules draws its sample", DEFAULTS.seed),
     )
 
 
@@ -297,6 +319,8 @@ def options_from(flags: argparse.Namespace) -> Options:
         min_coverage=flags.min_coverage,
         fail_on=Severity(flags.fail_on),
         allow=tuple(sorted(set(flags.allow))),
+        coverage=Coverage(flags.coverage),
+        seed=flags.seed,
     )
 
 

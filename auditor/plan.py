@@ -10,6 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from auditor.coverage import choose
+from auditor.duties import Scene
 from auditor.evaluate.model import Model
 from auditor.flows import FlowMaker
 from auditor.identities import OWN_NAMESPACE
@@ -84,7 +86,17 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
     clones = tuple(_clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
     controls = controls_on(sorted({seat.node for seat in seats}))
     maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
-    flows = bounded(judgeable(maker.flows(), skipped), options, skipped)
+    scene = Scene(
+        nodes={item.key: item.node for item in (*clones, *controls)},
+        identities={item.key: item.identity for item in clones},
+        audited=audited,
+    )
+    offered = judgeable(maker.flows(), skipped)
+    choice = choose(offered, scene, options)
+    skipped += choice.skipped
+    spared = _spared(offered, choice.flows, scene)
+    skipped += _named(spared, matrix, options)
+    flows = bounded(list(choice.flows), options, skipped)
     clones = _met(clones, flows)
     controls = _listening(controls, flows, maker)
     skipped += _replicas(seats)
@@ -95,6 +107,7 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
         notes=(*notes_on(model), *_risks(snapshot, seats, options)),
         near=near(snapshot, clones),
+        spared=spared,
     )
     return replace(plan, estimate=estimate(plan, options))
 
@@ -208,8 +221,25 @@ def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
 
 def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[StandIn, ...]:
     """Leave out the clones that no flow needs: a probe pod that proves nothing is not made."""
-    used = {key for flow in flows for key in (flow.source, flow.destination)}
+    used = _ends(flows)
     return tuple(clone for clone in clones if clone.key in used)
+
+
+def _spared(offered: Iterable[PlannedFlow], chosen: Iterable[PlannedFlow], scene: Scene) -> tuple[str, ...]:
+    """Ids of the identities that were asked for, could have been tested, and are not by choice."""
+    could, do = ({scene.identities.get(key, "") for key in _ends(flows)} for flows in (offered, chosen))
+    return tuple(sorted((could - do) & scene.audited))
+
+
+def _ends(flows: Iterable[PlannedFlow]) -> set[str]:
+    return {key for flow in flows for key in (flow.source, flow.destination)}
+
+
+def _named(spared: Sequence[str], matrix: ReachabilityMatrix, options: Options) -> list[Skip]:
+    """What was asked for and is not tested at all, by name."""
+    titles = {identity.id: identity.title for identity in matrix.identities}
+    reason = f"--coverage {options.coverage.value} chose no flow of it; --coverage full tries it"
+    return [Skip(titles[number], reason, by_choice=True) for number in spared]
 
 
 def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
@@ -232,7 +262,9 @@ def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker:
     for flow in flows:
         ports[maker.node_of(flow.destination)].add((flow.protocol, flow.port))
     listening = [replace(control, listens=in_order(ports[control.node])) for control in controls]
-    return tuple(control for control in listening if flows)
+    # On a node where no flow begins or ends a control would be nobody's twin.
+    used = {maker.node_of(key) for key in _ends(flows)}
+    return tuple(control for control in listening if control.node in used)
 
 
 def judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:

@@ -56,7 +56,7 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=_sentence(comparison, counts, gaps) + ABOUT[options.mode],
+        sentence=_sentence(comparison, counts, gaps) + _chosen(material, options) + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
         judged=judged,
@@ -69,6 +69,7 @@ def summarise(material: Material, options: Options) -> Summary:
         inconclusive=counts[Agreement.INCONCLUSIVE],
         proven_denials=len(_shown(comparison)),
         findings=len(findings),
+        unchosen=material.plan.unchosen,
     )
 
 
@@ -95,7 +96,9 @@ def _unjudged_gap(material: Material, options: Options) -> list[str]:
     judgements = material.comparison.judgements
     left = sum(skip.flows for skip in material.plan.skipped if skip.unjudged)
     judged = {item.flow.predicted.verdict for item in judgements if item.agreement is not Agreement.INCONCLUSIVE}
-    if left > (1 - options.min_coverage) * (left + len(judgements)) or (left and Verdict.DENIED not in judged):
+    # Flows without a verdict are counted over all pairs, so they are measured against all, chosen or not.
+    whole = left + len(judgements) + material.plan.unchosen
+    if left > (1 - options.min_coverage) * whole or (left and Verdict.DENIED not in judged):
         gaps.append(f"{left} flows have no verdict or were left out")
     unseen = {str(claim.subject) for claim in material.comparison.policies if claim.proof is Proof.UNTESTED}
     if unseen:
@@ -108,7 +111,7 @@ def _pod_gaps(material: Material, options: Options) -> list[str]:
     dead = [key for key, item in material.placement.items() if isinstance(item, NotPlaced)]
     faulty = {item.flow.source for item in material.comparison.judgements if item.outcome is Outcome.FAULT}
     lost = sum(skip.identity for skip in plan.skipped)
-    tested = len({item.identity for item in plan.stand_ins if item.identity})
+    tested = len({item.identity for item in plan.stand_ins if item.identity}) + len(plan.spared)
     few = bool(plan.stand_ins) and tested < options.min_coverage * (tested + lost)
     gaps = {
         f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run": bool(dead),
@@ -139,6 +142,14 @@ def _shown(comparison: Comparison) -> list[int]:
         for item in comparison.judgements
         if item.flow.predicted.verdict is Verdict.DENIED and item.agreement in {Agreement.AS_EXPECTED, Agreement.LATE}
     ]
+
+
+def _chosen(material: Material, options: Options) -> str:
+    """Where not all was tried the answer must not sound as if it had been."""
+    tried, left = len(material.comparison.judgements), material.plan.unchosen
+    if not left:
+        return ""
+    return f" Tried were {tried:,} of {tried + left:,} flows, as --coverage {options.coverage.value} chose them."
 
 
 def _where(comparison: Comparison) -> str:

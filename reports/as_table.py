@@ -53,7 +53,7 @@ class _Page:
         yield from self.section("Flows not as predicted", self.surprises())
         yield from self.section("Not tested", self.gaps())
         yield from self.section("Namespaces: flows from rows to columns", self.namespaces())
-        yield from self.section("Policies", self.claims(self.view.policies, "policy"))
+        yield from self.section("Policies", self.policies())
         yield from self.section("Nodes", self.claims(self.view.nodes, "node"))
         yield from self.section("Limits", self.points(self.view.report.limits))
         yield from self.section("Warnings", self.points(self.view.report.warnings))
@@ -141,6 +141,13 @@ class _Page:
         yield from table(headers, rows, self.width, self.ink)
         signs = (*AGREEMENTS.values(), NOT_TESTED)
         yield from paragraph(", ".join(f"{sign.glyph} {sign.word}" for sign in signs), self.width)
+
+    def policies(self) -> Iterator[str]:
+        """List directions of policies, then the rules of which there is no proof."""
+        yield from self.claims(self.view.policies, "policy")
+        if self.view.rules.sentence:
+            yield ""
+            yield from self.claims(self.view.rules, "rule")
 
     def claims(self, claims: Claims, subject: str) -> Iterator[str]:
         """List which directions are proven, and what is missing for the others."""

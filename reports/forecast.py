@@ -22,6 +22,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str
         f"would make {cost.pods} probe pods in {cost.namespaces} namespaces from {options.image}; removes them again",
         *(f"would make the NetworkPolicy {policy.ref}; removes it again" for policy in plan.policies),
         f"would try {cost.flows} flows ({denied} denied, {cost.flows - denied} allowed): {cost.probes} connections",
+        _chosen(plan, options),
         f"would send about {cost.requests} API requests",
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
         "",
@@ -35,6 +36,14 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str
     lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(plain(line) for line in lines) + "\n"
+
+
+def _chosen(plan: ProbePlan, options: Options) -> str:
+    word = options.coverage.value
+    if not plan.unchosen:
+        return f"would try every flow that has a verdict (--coverage {word})"
+    whole = len(plan.flows) + plan.unchosen
+    return f"would leave out {plan.unchosen:,} of {whole:,} flows: --coverage {word}, seed {options.seed}"
 
 
 def _flows(count: int) -> str:

@@ -97,6 +97,8 @@ class View:
     pods: PodMatrix
     flows: tuple[FlowRow, ...]
     policies: Claims
+    rules: Claims
+    """Only those that are not proven; the sentence counts all."""
     nodes: Claims
     gaps: tuple[Gap, ...]
     identities: tuple[IdentityRow, ...]
@@ -123,6 +125,7 @@ def view(report: AuditReport) -> View:
         pods=pod_matrix(report),
         flows=flows,
         policies=policies,
+        rules=_rules(report.rules),
         nodes=nodes,
         gaps=untested,
         identities=_identities(report),
@@ -156,8 +159,11 @@ def _counts(summary: Summary) -> str:
         f"{summary.as_expected:,} as expected, {plural(summary.leaks, 'leak')}, "
         f"{plural(summary.blockages, 'blockage')}, {summary.late:,} late"
     )
+    planned = plural(summary.planned, "flow")
+    if summary.unchosen:
+        planned += f" of {summary.planned + summary.unchosen:,} that could be tried"
     return (
-        f"{plural(summary.planned, 'flow')} planned, {summary.judged:,} judged ({_coverage(summary)}): {judged}; "
+        f"{planned} planned, {summary.judged:,} judged ({_coverage(summary)}): {judged}; "
         f"{summary.inconclusive:,} inconclusive. {plural(summary.proven_denials, 'denial')} proven."
     )
 
@@ -232,6 +238,16 @@ def _claims(entries: list[ClaimEntry], noun: str, several: str) -> Claims:
     return Claims(claims, f"{plural(len(claims), noun, several)}: {parts}." if claims else f"No {noun} to prove.")
 
 
+def _rules(entries: list[ClaimEntry]) -> Claims:
+    """Rules in the order of the report; there are many, so what is proven is counted and not listed."""
+    signed = tuple(Claim(words.sign_of(words.PROOFS, entry.proof), entry) for entry in entries)
+    tally = Counter(claim.sign.word for claim in sorted(signed, key=lambda claim: claim.sign.rank))
+    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    unproven = tuple(claim for claim in signed if claim.sign.key != words.AS_EXPECTED.key)
+    worst_first = tuple(sorted(unproven, key=lambda claim: claim.sign.rank))
+    return Claims(worst_first, f"{plural(len(entries), 'rule')} of these policies: {parts}." if entries else "")
+
+
 def _identities(report: AuditReport) -> tuple[IdentityRow, ...]:
     planned: Counter[str] = Counter()
     judged: Counter[str] = Counter()
@@ -300,5 +316,6 @@ def _environment(report: AuditReport) -> tuple[tuple[str, str], ...]:
         ("mode", run.mode),
         ("probe image", f"{run.image} ({run.agent} agent)"),
         ("method", "; ".join(method)),
+        ("choice", f"--coverage {run.coverage}, seed {run.seed}"),
         ("command", run.command or "not recorded"),
     )

@@ -103,6 +103,8 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         seconds=round((finished - started).total_seconds(), 1),
         command=shlex.join(["netaudit", *words]),
         allowed=list(options.allow),
+        coverage=options.coverage.value,
+        seed=options.seed,
     )
     return assemble(material, options, run, api.context)
 

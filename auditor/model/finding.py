@@ -53,6 +53,8 @@ class Proof(enum.Enum):
     NOT_PROVEN = "not separately proven"
     UNTESTED = "not tested"
     """It speaks of pods of which none was stood for."""
+    NOT_CHOSEN = "not chosen"
+    """It could have been tested, and `--coverage` chose no flow for it."""
     NOT_APPLICABLE = "not applicable"
 
 
@@ -71,10 +73,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whether one direction of a policy, or of a node, is enforced, and the flows that show it."""
+    """Whether one direction of a policy, or of a node, or a rule is enforced, and the flows that show it."""
 
     subject: PolicyRef | str
-    """A policy, or the name of a node."""
+    """A policy, or the name of a node or a rule."""
     direction: Direction
     proof: Proof
     reason: str
@@ -90,6 +92,7 @@ class Comparison:
     judgements: tuple[Judgement, ...]
     policies: tuple[Claim, ...] = ()
     nodes: tuple[Claim, ...] = ()
+    rules: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,17 @@ class Mode(enum.Enum):
     """In netaudit's own namespaces alone, under policies of its own: what the engine does, not what the users' do."""
 
 
+class Coverage(enum.Enum):
+    """How many of the flows that could be tried are."""
+
+    SMOKE = "smoke"
+    """A denial and an allowed flow for each node and direction."""
+    RULES = "rules"
+    """Enough for each policy direction, rule, node and identity, and a sample of the other denials."""
+    FULL = "full"
+    """Every pair of identities on every port."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Everything that decides about an audit but the cluster itself.
@@ -57,3 +68,8 @@ class Options:
     fail_on: Severity = Severity.HIGH
     allow: tuple[str, ...] = ()
     """Values of `Kind` whose hazards the user takes."""
+    coverage: Coverage = Coverage.RULES
+    sample: int = 1000
+    """Denied flows that `--coverage rules` draws beyond those that it needs."""
+    seed: int = 0
+    """By which they are drawn."""

@@ -103,6 +103,8 @@ class Skip:
     """Whether an identity that was asked for is not tested at all because of it."""
     unjudged: bool = False
     """Whether its flows should have been judged and are not: they count against the coverage."""
+    by_choice: bool = False
+    """Whether `--coverage` left it out: its flows could be tried, were not planned, and do not count as unjudged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ class ProbePlan:
     near: tuple[tuple[str, str], ...] = ()
     """Resources that stand around the stand-ins and could react to them, as (resource, namespace), sorted."""
     estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))
+    spared: tuple[str, ...] = ()
+    """Ids of the identities that were asked for and of which `--coverage` chose no flow, sorted."""
+
+    @property
+    def unchosen(self) -> int:
+        """Flows that could be tried and that `--coverage` left out."""
+        return sum(skip.flows for skip in self.skipped if skip.by_choice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ class Run:
     command: str = ""
     allowed: list[str] = field(default_factory=list)
     """Kinds of hazards that the user took with `--allow`."""
+    coverage: str = "full"
+    """smoke, rules or full: how many of the flows that could be tried were chosen."""
+    seed: int = 0
+    """By which a sample was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Summary:
     proven_denials: int
     """Flows predicted denied that were shown to be so."""
     findings: int
+    unchosen: int = 0
+    """Flows that could have been tried and that `run.coverage` left out; they do not count in `coverage`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +141,12 @@ class FlowEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClaimEntry:
-    """Whether a direction of a policy, or of a node, is proven to be enforced."""
+    """Whether a direction of a policy, or of a node, or a single rule is proven to be enforced."""
 
     subject: str
     direction: str
     proof: str
-    """proven, leaking, not separately proven, not tested, not applicable."""
+    """proven, leaking, not separately proven, not chosen, not tested, not applicable."""
     reason: str
     flows: int
 
@@ -192,3 +198,5 @@ class AuditReport:
     warnings: list[str]
     leftovers: list[str] = field(default_factory=list)
     """What the run could not remove."""
+    rules: list[ClaimEntry] = field(default_factory=list)
+    """Rules of policies that select a probe pod, by policy; `subject` is the rule's name."""

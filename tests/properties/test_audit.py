@@ -14,7 +14,7 @@ from auditor.audit import run_audit
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction, Family, Traffic
-from auditor.model.options import Options
+from auditor.model.options import Coverage, Options
 from auditor.model.report import Run
 from auditor.plan import own_namespaces
 from auditor.verdict import Material, summarise
@@ -23,7 +23,7 @@ from tests.builders import Raw
 from tests.fakes import Deniers, FakeBackend, FakeCluster, Twist
 from tests.strategies import clusters
 
-OPTIONS = Options(settle=10)
+OPTIONS = Options(settle=10, coverage=Coverage.FULL)
 RUN = Run("ab12cd", "0.1.0", "", "", "clone", "busybox", "shell", 10.0, 3, 1.0, 3, 60.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from auditor.audit import run_audit
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction
-from auditor.model.options import Options
+from auditor.model.options import Coverage, Options
 from auditor.model.probe import PlannedFlow
 from auditor.model.report import Summary
 from auditor.verdict import Material, summarise
@@ -26,6 +26,10 @@ SHOP = (
     policy("shop/web-out", selector(app="web"), types=["Egress"], egress=[allow(pods(app="db"), ports=[tcp(5432)])]),
 )
 """web may only talk to db's port 5432, db may only be talked to by web there, admin is free."""
+
+
+WHOLE = Options(coverage=Coverage.FULL)
+"""Every flow: what most tests are about must not hang on what `--coverage rules` chooses."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def audit(
 ) -> Audited:
     """Run an audit of a faked cluster that is bent by twists."""
     backend = FakeBackend(by_model(objects), twists, **switches)
-    wanted = options or Options()
+    wanted = options or WHOLE
     cluster = FakeCluster(objects, later)
     material = asyncio.run(run_audit(cluster, backend, wanted, fakes.ignore))
     assert not backend.is_open

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from auditor.model.cluster import Snapshot
-from auditor.model.options import Options
+from auditor.model.options import Coverage, Options
 from auditor.model.probe import ProbePlan, Role, StandIn
 from auditor.plan import is_system, make_plan
 from auditor.predict import predict
@@ -13,7 +13,11 @@ from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, select
 
 
 def plan_of(found: Snapshot, **options: Any) -> ProbePlan:
-    return make_plan(found, predict(found, lambda pod: not is_system(pod.namespace)), Options(**options))
+    return make_plan(
+        found,
+        predict(found, lambda pod: not is_system(pod.namespace)),
+        Options(**{"coverage": Coverage.FULL, **options}),
+    )
 
 
 def plan(*objects: Raw, **options: Any) -> ProbePlan:

@@ -12,12 +12,12 @@ import pytest
 
 from auditor.assemble import CONTROL_ID, assemble
 from auditor.audit import run_audit
-from auditor.model.options import Options
 from auditor.model.report import SCHEMA, AuditReport, Run
 from auditor.verdict import Material
 from tests import fakes
 from tests.builders import CLUSTER_UID, Raw, allow, autoscaler, block, deny_all, node, pod, pods, policy, port, tcp
 from tests.fakes import FakeBackend, FakeCluster, by_model
+from tests.unit.auditing import WHOLE
 
 RUN = Run(
     "ab12cd",
@@ -46,11 +46,11 @@ SHOP = (
 
 def material(*twists: fakes.Twist, objects: Sequence[Raw] = SHOP, **switches: Any) -> Material:
     backend = FakeBackend(by_model(objects), twists, **switches)
-    return asyncio.run(run_audit(FakeCluster(objects), backend, Options(), fakes.ignore))
+    return asyncio.run(run_audit(FakeCluster(objects), backend, WHOLE, fakes.ignore))
 
 
 def report(*twists: fakes.Twist, objects: Sequence[Raw] = SHOP, **switches: Any) -> AuditReport:
-    return assemble(material(*twists, objects=objects, **switches), Options(), RUN, "prod")
+    return assemble(material(*twists, objects=objects, **switches), WHOLE, RUN, "prod")
 
 
 def as_bytes(made: AuditReport) -> bytes:

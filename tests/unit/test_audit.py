@@ -12,13 +12,12 @@ from auditor.audit import run_audit
 from auditor.events import Warned
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction
-from auditor.model.options import Options
 from auditor.model.probe import Outcome, Rehearsal
 from auditor.verdict import summarise
 from tests import fakes
 from tests.builders import Raw, deny_all, pod, policy, raw
 from tests.fakes import FakeBackend, FakeCluster, by_model
-from tests.unit.auditing import SHOP, audit, keys
+from tests.unit.auditing import SHOP, WHOLE, audit, keys
 
 
 def test_model_that_answers_for_itself_is_clean() -> None:
@@ -181,7 +180,7 @@ def test_path_that_is_not_clean_proves_nothing(twist: fakes.Twist, missing: str)
 @pytest.mark.parametrize("coverage", [0.0, 0.05, 1.0])
 def test_no_coverage_option_makes_an_unproven_cluster_green(coverage: float) -> None:
     """Even `--min-coverage 0` never turns denials of which none was shown into exit 0."""
-    found = audit(fakes.twins_blocked, options=Options(min_coverage=coverage))
+    found = audit(fakes.twins_blocked, options=replace(WHOLE, min_coverage=coverage))
 
     assert found.summary.exit_code == 4
 
@@ -200,7 +199,7 @@ def test_late_enforcement() -> None:
 
 def test_enforcement_later_than_the_settle_time_is_a_leak() -> None:
     """Surprises are tried at two moments, the last one at the end of the settle time, and then stand."""
-    found = audit(fakes.late(until=4), options=Options(settle=10))
+    found = audit(fakes.late(until=4), options=replace(WHOLE, settle=10))
 
     assert found.summary.leaks > 0
     assert found.backend.calls == [0, 1, 2, 3, 4]
@@ -224,9 +223,9 @@ def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
     def note(event: object) -> None:
         warned.extend([event.text] if isinstance(event, Warned) else [])
 
-    material = asyncio.run(run_audit(FakeCluster(SHOP), backend, Options(), note))
+    material = asyncio.run(run_audit(FakeCluster(SHOP), backend, WHOLE, note))
 
-    assert summarise(material, Options()).exit_code == 4
+    assert summarise(material, WHOLE).exit_code == 4
     assert material.findings == ()
     assert any("budget" in text for text in warned)
 
@@ -267,10 +266,10 @@ def test_nothing_to_test_is_never_green(objects: Sequence[Raw]) -> None:
 def test_policies_that_cannot_be_listed_leave_nothing_green() -> None:
     """Without the policies every verdict is UNKNOWN, and the audit says that it knows nothing."""
     cluster = FakeCluster(SHOP, unreadable={"networkpolicies": "403 for system:serviceaccount:a:b"})
-    material = asyncio.run(run_audit(cluster, FakeBackend(by_model(SHOP)), Options(), fakes.ignore))
+    material = asyncio.run(run_audit(cluster, FakeBackend(by_model(SHOP)), WHOLE, fakes.ignore))
 
     assert material.plan.flows == ()
-    assert summarise(material, Options()).exit_code == 4
+    assert summarise(material, WHOLE).exit_code == 4
 
 
 def test_undecodable_policy_leaves_only_its_namespace_open() -> None:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from auditor.audit import run_audit
 from auditor.model.finding import Agreement, Proof
-from auditor.model.options import Options
 from auditor.verdict import summarise
 from tests import fakes
 from tests.builders import Raw, allow, named, namespace, policy, selector
 from tests.fakes import FakeBackend, FakeCluster, by_model
-from tests.unit.auditing import SHOP, audit, keys
+from tests.unit.auditing import SHOP, WHOLE, audit, keys
 
 
 def changed(objects: Sequence[Raw], name: str) -> list[Raw]:
@@ -57,11 +56,11 @@ def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:
     """Nobody can say that the predictions held for the whole run, so neither leaks nor denials are claimed."""
     cluster = FakeCluster(SHOP, breaks_off="connection refused")
     backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,))
-    material = asyncio.run(run_audit(cluster, backend, Options(), fakes.ignore))
+    material = asyncio.run(run_audit(cluster, backend, WHOLE, fakes.ignore))
 
     assert {item.agreement for item in material.comparison.judgements} == {Agreement.INCONCLUSIVE}
     assert all("connection refused" in item.reason for item in material.comparison.judgements)
-    assert (material.findings, summarise(material, Options()).exit_code) == ((), 4)
+    assert (material.findings, summarise(material, WHOLE).exit_code) == ((), 4)
 
 
 def test_leak_under_a_changed_policy_is_no_finding() -> None:

@@ -9,7 +9,7 @@ import pytest
 from auditor.errors import UsageError
 from auditor.flags import Output, build_parser, options_from, outputs_from, parse_selector
 from auditor.model.finding import Severity
-from auditor.model.options import Mode, Options
+from auditor.model.options import Coverage, Mode, Options
 
 FORMATS = ("table", "json", "html")
 
@@ -31,7 +31,7 @@ def test_everything_said() -> None:
     """Every flag has its place; namespaces are sorted, each once."""
     words = (
         "-n b -n a --namespace b -l app=web --image netshoot --agent python --max-pods 9 --max-flows 8 --rate 7 "
-        "--budget 2m --settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low"
+        "--budget 2m --settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low --coverage smoke --seed 3"
     )
 
     assert options(*words.split()) == Options(
@@ -47,6 +47,8 @@ def test_everything_said() -> None:
         start_timeout=60.0,
         min_coverage=0.5,
         fail_on=Severity.LOW,
+        coverage=Coverage.SMOKE,
+        seed=3,
     )
 
 
@@ -77,6 +79,8 @@ def test_seconds_have_units(text: str, seconds: float) -> None:
         "--min-coverage -0.1",
         "--min-coverage nan",
         "--fail-on never",
+        "--coverage everything",
+        "--seed x",
         "--unknown",
         "positional",
     ],

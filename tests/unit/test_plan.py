@@ -11,7 +11,7 @@ import pytest
 from auditor.flags import parse_selector
 from auditor.identities import UNNAMED_PORTS
 from auditor.model.flow import Protocol, Verdict
-from auditor.model.options import Options
+from auditor.model.options import Coverage, Options
 from auditor.plan import CONTROL_NAMESPACE, is_system, make_plan
 from auditor.predict import predict
 from tests.builders import (
@@ -125,7 +125,7 @@ def test_system_namespace_that_is_named_is_audited() -> None:
     """`-n kube-system` means it."""
     found = snapshot(pod("kube-system/dns"), pod("shop/web"))
     matrix = predict(found, lambda pod: True)
-    made = make_plan(found, matrix, Options(namespaces=("kube-system",)))
+    made = make_plan(found, matrix, Options(namespaces=("kube-system",), coverage=Coverage.FULL))
 
     assert "kube-system" in {item.namespace for item in clones(made)}
 

@@ -72,7 +72,7 @@ def nothing_tested() -> AuditReport:
     """No probe pod could be made."""
     empty = report(())
     nobody = [SkipEntry("every identity", "Pods may not be created: PodSecurity restricted.", 0)]
-    return replace(empty, stand_ins=[], flows=[], nodes=[], policies=[], identities=[], skipped=nobody)
+    return replace(empty, stand_ins=[], flows=[], nodes=[], policies=[], rules=[], identities=[], skipped=nobody)
 
 
 def hostile_names() -> AuditReport:
@@ -87,6 +87,7 @@ def hostile_names() -> AuditReport:
         flows=[replace(flow, reason=f"{TRICKS}{EVIL}", policies=[f"{EVIL}{TRICKS}"]) for flow in base.flows],
         stand_ins=[replace(one, pod=EVIL, state=f"running{TRICKS}", note=EVIL) for one in base.stand_ins],
         policies=[ClaimEntry(f"{EVIL}{TRICKS}", TRICKS, EVIL, f"{EVIL}{TRICKS}", 2)],
+        rules=[ClaimEntry(f"{TRICKS}{EVIL}", EVIL, TRICKS, f"{EVIL}{TRICKS}", 2)],
         skipped=[SkipEntry(f"{EVIL}{TRICKS}", f"{TRICKS}{EVIL}", 3)],
         limits=[f"{EVIL}{TRICKS}"],
         warnings=[f"{TRICKS}{EVIL}"],
