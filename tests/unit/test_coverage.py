@@ -96,6 +96,39 @@ def test_each_rule_gets_its_flow_and_the_nearest_denied_one() -> None:
     assert found["b", "a", 443] is Verdict.DENIED
 
 
+HIGH: tuple[Raw, ...] = (
+    *(pod(f"shop/{app}", on=f"n{number % 2}", ports=PORTS, app=app) for number, app in enumerate("abc")),
+    policy("shop/a-in", selector(app="a"), ingress=[allow(pods(app="b"), pods(app="c"), ports=[tcp(9090)])]),
+    policy("shop/c-out", selector(app="c"), types=["Egress"], egress=[allow(pods(), ports=[tcp(9090)])]),
+)
+"""Rules about a port that no other duty would choose."""
+
+
+def paired(made: ProbePlan, gone: str) -> set[str]:
+    """Rules of which a pair of flows is there without one pod, by the words of the design and no index."""
+    left = [item for item in made.flows if gone not in (item.source, item.destination)]
+    return {
+        one.predicted.ingress.allowing[0]
+        for one in left
+        for other in left
+        if one.predicted.verdict is Verdict.ALLOWED
+        if len(one.predicted.ingress.allowing) == 1
+        if other.predicted.ingress.verdict is Verdict.DENIED
+        if not other.predicted.egress.isolating
+        if other.destination == one.destination
+        if other.source == one.source or other.port == one.port
+    }
+
+
+def test_pair_of_a_rule_is_there_whichever_pod_dies() -> None:
+    """As far as the whole matrix has another one."""
+    whole, chosen = coverage("full", *HIGH), coverage("rules", *HIGH)
+
+    assert paired(whole, "") == {"shop/a-in.ingress[0]"}
+    for key in by_key(whole):
+        assert paired(whole, key) == paired(chosen, key)
+
+
 def drawn(seed: int, sample: int = 10) -> set[int]:
     needed = {item.id for item in coverage("rules").flows}
     return {item.id for item in coverage("rules", seed=seed, sample=sample).flows} - needed
