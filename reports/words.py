@@ -61,7 +61,7 @@ PROOFS: dict[str, Sign] = {
     Proof.NOT_PROVEN.value: Sign("inconclusive", "?", Proof.NOT_PROVEN.value, 1),
     Proof.PROVEN.value: Sign("expected", "✓", Proof.PROVEN.value, 2),
     Proof.UNTESTED.value: Sign("inconclusive", "–", Proof.UNTESTED.value, 1),
-    Proof.NOT_CHOSEN.value: Sign("not-tested", "·", Proof.NOT_CHOSEN.value, 3),
+    Proof.NOT_CHOSEN.value: Sign("not-tested", "○", Proof.NOT_CHOSEN.value, 3),
     Proof.NOT_APPLICABLE.value: Sign("not-tested", "·", Proof.NOT_APPLICABLE.value, 3),
 }
 

@@ -43,6 +43,7 @@ _BUILT_IN = (
     Kind("serviceaccounts", "ServiceAccount", "", ("v1",)),
     Kind("configmaps", "ConfigMap", "", ("v1",)),
     Kind("resourcequotas", "ResourceQuota", "", ("v1",)),
+    Kind("limitranges", "LimitRange", "", ("v1",)),
     Kind("replicationcontrollers", "ReplicationController", "", ("v1",)),
     Kind("networkpolicies", "NetworkPolicy", "networking.k8s.io", ("v1",)),
     Kind("deployments", "Deployment", "apps", ("v1",)),

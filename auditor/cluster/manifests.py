@@ -15,7 +15,7 @@ from typing import Any
 from auditor.cluster import complaints, fields, templates
 from auditor.cluster.admission import refusals
 from auditor.cluster.complaints import where
-from auditor.cluster.decode_beside import decode_autoscaler
+from auditor.cluster.decode_beside import decode_autoscaler, decode_limits
 from auditor.cluster.decode_objects import (
     decode_account,
     decode_namespace,
@@ -49,6 +49,7 @@ _DECODERS: Mapping[str, Callable[[Raw], Any]] = {
     "networkpolicies": decode_network_policy,
     "horizontalpodautoscalers": decode_autoscaler,
     "resourcequotas": decode_quota,
+    "limitranges": decode_limits,
     "replicationcontrollers": partial(decode_workload, kind="ReplicationController"),
 }
 
