@@ -52,9 +52,9 @@ class Question:
 def ask(model: Model, services: Services, question: Question) -> Explained:
     """Answer a question; raises UsageError where it means no flow at all."""
     notes = [*question.source.notes, *question.destination.notes]
-    found = list(islice(_flows(services, question, notes), MOST_PAIRS + 1))
+    found = list(islice(flows_between(services, question, notes), MOST_PAIRS + 1))
     if not found:
-        raise _nothing(question, notes)
+        raise nothing_meant(question, notes)
     if len(found) > MOST_PAIRS:
         found.pop()
         notes.append(f"only the first {MOST_PAIRS} flows were looked at")
@@ -113,7 +113,8 @@ def _title(end: Pod | Address | Service) -> str:
     return f"Service {end.namespace}/{end.name}" if isinstance(end, Service) else title(end)
 
 
-def _flows(services: Services, question: Question, notes: list[str]) -> Iterator[Flow]:
+def flows_between(services: Services, question: Question, notes: list[str]) -> Iterator[Flow]:
+    """Every flow that a question means; what was left out, and why, is added to `notes`."""
     targets = list(_ends(services, question, notes))
     many = len(question.source.ends) > 1 or len(question.destination.ends) > 1
     for source, (destination, port, note, there) in product(question.source.ends, targets):
@@ -206,7 +207,8 @@ def _families(end: Pod | Address) -> tuple[Family, ...]:
     return (Family.IPV6,) if ":" in end.ip else (Family.IPV4,)
 
 
-def _nothing(question: Question, notes: list[str]) -> UsageError:
+def nothing_meant(question: Question, notes: list[str]) -> UsageError:
+    """The error for a question that means no flow at all."""
     why = "; ".join(dict.fromkeys(notes)) or "no pod there has that port, or the ends share no address family"
     if question.source.service is not None:
         why = "a Service opens no connections: ask for the pods behind it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from auditor.accord import entry_of
 from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Judgement
@@ -51,6 +52,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         warnings=sorted({*snapshot.warnings, *plan.notes}),
         leftovers=sorted(material.leftovers),
         rules=[_claim(item) for item in material.comparison.rules],
+        expectations=[entry_of(item) for item in material.answers],
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
+from auditor.accord import answers
 from auditor.claims import node_claims, policy_claims
 from auditor.cluster.decode import decode
 from auditor.compare import Evidence, as_stored, changed_flows, compare, moved_flows, recheck
@@ -15,8 +16,10 @@ from auditor.engines import Identification, identify_engine
 from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
+from auditor.expected import cover, demands
 from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
+from auditor.model.expectation import Covered
 from auditor.model.finding import Comparison
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
@@ -57,6 +60,8 @@ class Forecast:
     """Who seems to enforce policy; its dialect answers what the API leaves open, and nothing else."""
     model: Model
     """What decides: the policies that were read, and those that netaudit is to make."""
+    covered: tuple[Covered, ...] = ()
+    """The user's expectations, with the flows that they cover."""
 
 
 async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) -> Forecast:
@@ -71,8 +76,10 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) 
         plan = sentinel_plan(acted, matrix, options, engine.dialect)
         return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
     matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
-    plan = make_plan(snapshot, matrix, options, engine.dialect)
-    return Forecast(snapshot, matrix, plan, engine, Model(snapshot, own_namespaces(), engine.dialect))
+    model = Model(snapshot, own_namespaces(), engine.dialect)
+    covered = cover(model, matrix.identities, options.expectations)
+    plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
+    return Forecast(snapshot, matrix, plan, engine, model, covered)
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:
@@ -90,8 +97,7 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
     if plan.flows:
         plan = await _rehearsed(known, backend, options, on_event)
     if not plan.flows:
-        empty = Comparison((), policy_claims((), model, {}, subjects))
-        return Material(known.snapshot, known.matrix, plan, {}, empty)
+        return _untried(known, plan, subjects)
     async with backend.session(plan, on_event) as session:
         placement = dict(session.placed)
         flows = as_stored(plan.flows, placement, model)
@@ -112,8 +118,9 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         judgements, policies, node_claims(judgements, placement), rule_claims(judgements, model, placement)
     )
     identities = {identity.id: identity for identity in known.matrix.identities}
+    told = answers(known.covered, judgements, plan)
     findings = diagnose(
-        Case(plan, placement, comparison, identities, known.snapshot.cluster_uid, known.snapshot.doubts)
+        Case(plan, placement, comparison, identities, known.snapshot.cluster_uid, known.snapshot.doubts, told)
     )
     rounds = len({observation.round for observation in seen})
     return Material(
@@ -127,7 +134,16 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
         rounds=rounds,
         leftovers=tuple(backend.leftovers),
         withdrawn=withdrawn,
+        answers=told,
     )
+
+
+def _untried(known: Forecast, plan: ProbePlan, subjects: Sequence[Pod]) -> Material:
+    """What an audit comes to where there is no flow to try."""
+    empty = Comparison((), policy_claims((), known.model, {}, subjects))
+    told = answers(known.covered, (), plan)
+    findings = diagnose(Case(plan, {}, empty, {}, known.snapshot.cluster_uid, known.snapshot.doubts, told))
+    return Material(known.snapshot, known.matrix, plan, {}, empty, findings, answers=told)
 
 
 async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:

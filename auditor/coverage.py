@@ -8,7 +8,7 @@ full matrix could.  On top come denied flows drawn by a seed, because what nobod
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, nsmallest
@@ -42,17 +42,47 @@ class Choice:
     skipped: tuple[Skip, ...] = ()
 
 
-def choose(flows: Iterable[PlannedFlow], scene: Scene, options: Options) -> Choice:
-    """Choose among flows that have a verdict; what is left out is counted with its reason."""
+def choose(flows: Iterable[PlannedFlow], scene: Scene, options: Options, kept: frozenset[int] = frozenset()) -> Choice:
+    """Choose among flows that have a verdict; what is left out is counted with its reason.
+
+    Flows whose ids are `kept` were asked for by name, and are chosen whatever the coverage.
+    """
     ordered = sorted(flows, key=_number)
     if options.coverage is Coverage.FULL:
         return Choice(tuple(ordered))
     offer = _Offer(ordered, scene)
     if options.coverage is Coverage.SMOKE:
-        return _chosen(ordered, offer.smoke(), 0, options)
-    needed = offer.for_rules()
+        return _chosen(ordered, offer.smoke() | kept, 0, options)
+    needed = offer.for_rules() | kept
     drawn = _drawn(ordered, needed, options)
     return _chosen(ordered, needed | {flow.id for flow in drawn}, len(drawn), options)
+
+
+def judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
+    """Keep flows that have a verdict; count the others by reason."""
+    kept: list[PlannedFlow] = []
+    open_ones: Counter[tuple[str, str]] = Counter()
+    for flow in flows:
+        verdict = flow.predicted.verdict
+        if verdict in {Verdict.ALLOWED, Verdict.DENIED}:
+            kept.append(flow)
+        else:
+            open_ones[f"flows with the verdict {verdict.name}", flow.predicted.reason] += 1
+    skipped.extend(Skip(what, reason, count, unjudged=True) for (what, reason), count in open_ones.items())
+    return kept
+
+
+def bounded(
+    flows: list[PlannedFlow], options: Options, skipped: list[Skip], kept: frozenset[int] = frozenset()
+) -> tuple[PlannedFlow, ...]:
+    """Keep as many flows as `--max-flows` allows, those that are to be kept first, then denials; sorted by id."""
+    if len(flows) > options.max_flows:
+        # Denials first, after what was asked for by name: a flow that must not exist is what the audit is about.
+        flows.sort(key=lambda flow: (flow.id not in kept, flow.predicted.verdict is not Verdict.DENIED, flow.id))
+        lost = len(flows) - options.max_flows
+        skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost, unjudged=True))
+        flows = flows[: options.max_flows]
+    return tuple(sorted(flows, key=lambda flow: flow.id))
 
 
 def _number(flow: PlannedFlow) -> int:
@@ -89,6 +119,7 @@ def _reason(drawn: int, options: Options) -> str:
     else:
         what = "enough for each policy direction, rule, node and identity"
         what += f", and {drawn:,} denied flows drawn with --seed {options.seed}" if drawn else ""
+    what += ", and what --expect names" if options.expectations else ""
     return f"--coverage {word}: chosen was {what}; --coverage full tries them"
 
 

@@ -14,7 +14,7 @@ from auditor.errors import UsageError
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options
-from auditor.model_flags import EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
+from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 
 DESCRIPTION = """\
 netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
@@ -30,6 +30,7 @@ examples:
   netaudit run                                  audit the current context, table on stdout
   netaudit run --dry-run                        say what would be made and tried, make nothing
   netaudit run -n shop -o table -o html=r.html  one namespace; table, and a page for the browser
+  netaudit run --expect flows.yaml              also tell what of this file is so
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
   netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
   netaudit run --coverage full                  every pair of identities on every port
@@ -149,6 +150,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         ),
     )
     _add_coverage(group)
+    group.add_argument("--expect", action="append", default=[], metavar="FILE", help=EXPECT_HELP)
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
     group.add_argument(
         "--allow",
@@ -303,6 +305,12 @@ def options_from(flags: argparse.Namespace) -> Options:
             "--mode sentinel audits no workloads, so --namespace and --selector choose nothing",
             why="its probe pods stand in netaudit's own namespaces, under netaudit's own policies",
             attempt="--mode sentinel alone, or --mode clone for workloads",
+        )
+    if mode is Mode.SENTINEL and flags.expect:
+        raise UsageError(
+            "--mode sentinel tells nothing of --expect",
+            why="expectations are about workloads, and its probe pods stand for none",
+            attempt="--mode clone with --expect, or netaudit predict --expect for the policies alone",
         )
     return Options(
         mode=mode,

@@ -6,12 +6,14 @@ pod before anything is judged.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from itertools import chain, count
 
 from auditor.evaluate.model import Model
 from auditor.identities import beside_tcp, edges_of, unnamed_port
 from auditor.model.cluster import Pod
+from auditor.model.expectation import Demand
 from auditor.model.flow import Direction, Family, Protocol
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.probe import PlannedFlow, Role, StandIn
@@ -27,13 +29,20 @@ class FlowMaker:
         clones: Sequence[StandIn],
         controls: Sequence[StandIn],
         audited: frozenset[str],
+        *,
+        demands: frozenset[Demand] = frozenset(),
     ) -> None:
-        """Take the stand-ins; `audited` are the identities of which every flow must have at least one end."""
+        """Take the stand-ins; `audited` are the identities of which a flow must have at least one end, or be demanded.
+
+        A demand about an identity that has no stand-in gives no flow.
+        """
         self._model = model
         self._identities = identities
         self._clones = clones
         self._controls = controls
         self._audited = audited
+        self._demands = demands
+        self._identity = {clone.key: clone.identity for clone in clones}
         self._nodes = {stand_in.key: stand_in.node for stand_in in (*clones, *controls)}
         members = [identities[clone.identity].pods[0] for clone in clones]
         one_each = [next((pod.address(family) for pod in members if pod.address(family)), None) for family in Family]
@@ -49,7 +58,7 @@ class FlowMaker:
     def flows(self) -> Iterable[PlannedFlow]:
         """All flows in a fixed order, numbered from 1."""
         numbers = count(1)
-        for source, destination, ports in self._pairs():
+        for source, destination, ports in chain(self._pairs(), self._demanded()):
             one, other = self._pod(source), self._pod(destination)
             for family in self._families:
                 if family not in one.families or family not in other.families:
@@ -57,6 +66,26 @@ class FlowMaker:
                 for protocol, port in ports:
                     decision = self._model.decide(one, other, family, port, protocol)
                     yield PlannedFlow(next(numbers), source.key, destination.key, family, protocol, port, decision)
+
+    def is_demanded(self, flow: PlannedFlow) -> bool:
+        """Whether a flow was asked for by name."""
+        source, destination = (self._identity.get(key, "") for key in (flow.source, flow.destination))
+        return Demand(source, destination, flow.protocol, flow.port) in self._demands
+
+    def _demanded(self) -> Iterable[tuple[StandIn, StandIn, tuple[Query, ...]]]:
+        """What is demanded and not among the pairs: ends beyond the audited ones, or a port of its own."""
+        wanted: dict[tuple[str, str], set[Query]] = defaultdict(set)
+        for demand in self._demands:
+            wanted[demand.source, demand.destination].add((demand.protocol, demand.port))
+        for source in self._clones if wanted else ():
+            for destination in self._clones:
+                ports = wanted.get((source.identity, destination.identity), set())
+                seconds = (source.key.endswith("x"), destination.key.endswith("x"))
+                if source.key == destination.key or (any(seconds) and source.identity != destination.identity):
+                    continue
+                known = set(destination.listens) if self._meet(source, destination) else set()
+                if ports - known:
+                    yield source, destination, in_order(ports - known)
 
     def _pairs(self) -> Iterable[tuple[StandIn, StandIn, tuple[Query, ...]]]:
         for source in self._clones:

@@ -13,6 +13,7 @@ from auditor.model.lint import LintSeverity
 PREDICT_FORMATS = ("table", "json", "csv", "dot", "mermaid")
 """What `reports.prediction` renders."""
 EXPLAIN_FORMATS = ("table", "json")
+EXPECT_HELP = "a file of flows that must work or must not (schema netaudit.expectations/1); repeatable"
 PREDICT_EXAMPLES = """\
 examples:
   netaudit predict                                   the cluster of the current context
@@ -20,9 +21,11 @@ examples:
   helm template chart | netaudit predict -f -        what a chart would do
   kubectl get ns,pods,netpol,svc -A -o json | netaudit predict -f - -o json
   netaudit predict -f k8s/ --to shop/db --port 5432  who reaches the database
+  netaudit predict -f k8s/ --expect flows.yaml       whether the policies say what they should
   netaudit predict --diff old/ new/                  which flows open and which close
 
-exit codes: 0 done; 2 usage; 3 findings at or above --fail-on, or flows that differ; 4 part of the input was left out
+exit codes: 0 done; 2 usage; 3 findings at or above --fail-on, flows that differ, or an expectation that the policies
+break; 4 an expectation on which they are undefined or unknown, or part of the input was left out
 """
 EXPLAIN_EXAMPLES = """\
 SRC and DST: namespace/pod, namespace/workload, namespace/deployment/name, namespace/svc/name, a namespace,
@@ -77,6 +80,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--diff", nargs=2, metavar=("OLD", "NEW"), help="compare two files or folders; what -f names belongs to both"
     )
+    parser.add_argument("--expect", action="append", default=[], metavar="FILE", help=EXPECT_HELP)
     _add_output(parser, PREDICT_FORMATS)
     parser.add_argument(
         "--fail-on",

@@ -10,13 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.coverage import choose
+from auditor.coverage import bounded, choose, judgeable
 from auditor.duties import Scene
 from auditor.evaluate.model import Model
 from auditor.flows import FlowMaker
 from auditor.identities import OWN_NAMESPACE
 from auditor.model.cluster import Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect
+from auditor.model.expectation import Demand
 from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Mode, Options
@@ -70,33 +71,45 @@ def is_audited(identity: Identity, options: Options) -> bool:
     return chosen and (selector is None or any(selector.matches(pod.labels) for pod in identity.pods))
 
 
-def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, dialect: Dialect = API) -> ProbePlan:
-    """Decide what to test; what is left out stands in `skipped` with its reason."""
+def make_plan(
+    snapshot: Snapshot,
+    matrix: ReachabilityMatrix,
+    options: Options,
+    dialect: Dialect = API,
+    demands: frozenset[Demand] = frozenset(),
+) -> ProbePlan:
+    """Decide what to test; what is left out stands in `skipped` with its reason.
+
+    Flows of `demands` are tried whatever else is chosen, and come first where there is not room for all.
+    """
     model = Model(snapshot, own_namespaces(), dialect)
     audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
-    if not audited:
+    if not audited and not demands:
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
     room = Room(snapshot)
     seats = _first_seats(model, matrix, audited, skipped, room, allow=options.allow)
     seats += _more_seats(seats, _usable(snapshot), room)
+    seats += _mates(seats, _usable(snapshot), room, demands)
     # What was asked for comes first when there is not room for all.
-    seats.sort(key=lambda seat: (seat.identity.id not in audited, not seat.first))
+    named = {identity for demand in demands for identity in (demand.source, demand.destination)}
+    seats.sort(key=lambda seat: (seat.identity.id not in named, seat.identity.id not in audited, not seat.first))
     seats = _within(seats, options.max_pods, audited, skipped)
     clones = tuple(_clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
     controls = controls_on(sorted({seat.node for seat in seats}))
-    maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited)
+    maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited, demands=demands)
     scene = Scene(
         nodes={item.key: item.node for item in (*clones, *controls)},
         identities={item.key: item.identity for item in clones},
         audited=audited,
     )
     offered = judgeable(maker.flows(), skipped)
-    choice = choose(offered, scene, options)
+    kept = frozenset(flow.id for flow in offered if maker.is_demanded(flow))
+    choice = choose(offered, scene, options, kept)
     skipped += choice.skipped
     spared = _spared(offered, choice.flows, scene)
     skipped += _named(spared, matrix, options)
-    flows = bounded(list(choice.flows), options, skipped)
+    flows = bounded(list(choice.flows), options, skipped, kept)
     clones = _met(clones, flows)
     controls = _listening(controls, flows, maker)
     skipped += _replicas(seats)
@@ -108,6 +121,7 @@ def make_plan(snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, 
         notes=(*notes_on(model), *_risks(snapshot, seats, options)),
         near=near(snapshot, clones),
         spared=spared,
+        kept=kept,
     )
     return replace(plan, estimate=estimate(plan, options))
 
@@ -175,6 +189,24 @@ def _more_seats(seats: Sequence[_Seat], usable: set[str], room: Room) -> list[_S
     return more
 
 
+def _mates(seats: Sequence[_Seat], usable: set[str], room: Room, demands: frozenset[Demand]) -> list[_Seat]:
+    """A second seat for each identity that is to talk to another pod of its kind, where it has none."""
+    wanted = {demand.source for demand in demands if demand.source == demand.destination}
+    wanted -= {seat.identity.id for seat in seats if not seat.first}
+    mates: list[_Seat] = []
+    for seat in seats:
+        identity = seat.identity
+        if identity.id not in wanted or identity.alone:
+            continue
+        used = Counter(other.node for other in (*seats, *mates))
+        nodes = sorted({*identity.nodes} & usable, key=lambda name: (name == seat.node, name))
+        node = next((name for name in nodes if _has_room(room, name, used)), None)
+        if node is not None and not room.in_home(identity.namespace):
+            room.take(identity.namespace, node, 1 if used[node] else 1 + CONTROLS)
+            mates.append(_Seat(identity, node, first=False))
+    return mates
+
+
 def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: list[Skip]) -> list[_Seat]:
     room = limit
     kept: list[_Seat] = []
@@ -222,7 +254,13 @@ def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
 def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[StandIn, ...]:
     """Leave out the clones that no flow needs: a probe pod that proves nothing is not made."""
     used = _ends(flows)
-    return tuple(clone for clone in clones if clone.key in used)
+    ports: dict[str, set[Query]] = defaultdict(set)
+    for flow in flows:
+        ports[flow.destination].add((flow.protocol, flow.port))
+    # A port that was asked for by name may be none of the identity's own.
+    return tuple(
+        replace(clone, listens=in_order({*clone.listens, *ports[clone.key]})) for clone in clones if clone.key in used
+    )
 
 
 def _spared(offered: Iterable[PlannedFlow], chosen: Iterable[PlannedFlow], scene: Scene) -> tuple[str, ...]:
@@ -265,31 +303,6 @@ def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker:
     # On a node where no flow begins or ends a control would be nobody's twin.
     used = {maker.node_of(key) for key in _ends(flows)}
     return tuple(control for control in listening if control.node in used)
-
-
-def judgeable(flows: Iterable[PlannedFlow], skipped: list[Skip]) -> list[PlannedFlow]:
-    """Keep flows that have a verdict; count the others by reason."""
-    kept: list[PlannedFlow] = []
-    open_ones: Counter[tuple[str, str]] = Counter()
-    for flow in flows:
-        verdict = flow.predicted.verdict
-        if verdict in {Verdict.ALLOWED, Verdict.DENIED}:
-            kept.append(flow)
-        else:
-            open_ones[f"flows with the verdict {verdict.name}", flow.predicted.reason] += 1
-    skipped.extend(Skip(what, reason, count, unjudged=True) for (what, reason), count in open_ones.items())
-    return kept
-
-
-def bounded(flows: list[PlannedFlow], options: Options, skipped: list[Skip]) -> tuple[PlannedFlow, ...]:
-    """Keep as many flows as `--max-flows` allows, denials first; sorted by id."""
-    if len(flows) > options.max_flows:
-        # Denials first: a flow that must not exist is what the audit is about.
-        flows.sort(key=lambda flow: (flow.predicted.verdict is not Verdict.DENIED, flow.id))
-        lost = len(flows) - options.max_flows
-        skipped.append(Skip("flows", f"more flows than --max-flows {options.max_flows} allows", lost, unjudged=True))
-        flows = flows[: options.max_flows]
-    return tuple(sorted(flows, key=lambda flow: flow.id))
 
 
 def _risks(snapshot: Snapshot, seats: Sequence[_Seat], options: Options) -> Iterable[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from auditor.coverage import bounded, judgeable
 from auditor.evaluate.model import Model
 from auditor.model.cluster import Namespace, Node, Owner, Pod, Snapshot, family_of
 from auditor.model.dialect import API, Dialect
@@ -20,7 +21,7 @@ from auditor.model.matrix import Identity, ReachabilityMatrix, in_order
 from auditor.model.options import Options
 from auditor.model.policy import NetworkPolicy, Peer, PolicyPort, Rule
 from auditor.model.probe import PlannedFlow, ProbePlan, Role, Skip, StandIn
-from auditor.plan import bounded, controls_on, estimate, judgeable, notes_on, own_namespaces
+from auditor.plan import controls_on, estimate, notes_on, own_namespaces
 from auditor.rounds import Placement, running
 
 POLICED = "netaudit-ctl-2"

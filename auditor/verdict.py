@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.model.cluster import Snapshot
+from auditor.model.expectation import BROKEN, Accord, Answer, Told
 from auditor.model.finding import Agreement, Comparison, Finding, Judgement, Proof
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
@@ -42,6 +43,8 @@ class Material:
     leftovers: tuple[str, ...] = ()
     withdrawn: str = ""
     """What reacted to the probe pods, so that they were removed at once; empty where nothing did."""
+    answers: tuple[Answer, ...] = ()
+    """What came of the user's expectations."""
 
 
 def summarise(material: Material, options: Options) -> Summary:
@@ -56,7 +59,10 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=_sentence(comparison, counts, gaps) + _chosen(material, options) + ABOUT[options.mode],
+        sentence=_sentence(comparison, counts, gaps)
+        + _chosen(material, options)
+        + _kept(material.answers)
+        + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
         judged=judged,
@@ -70,13 +76,35 @@ def summarise(material: Material, options: Options) -> Summary:
         proven_denials=len(_shown(comparison)),
         findings=len(findings),
         unchosen=material.plan.unchosen,
+        expectations=len(material.answers),
+        expectations_broken=_broken(material.answers),
     )
+
+
+def _broken(answers: Sequence[Answer]) -> int:
+    return sum(answer.accord in BROKEN for answer in answers)
 
 
 def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
-    return (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
+    gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
+    return (*gaps, *_expectation_gap(material.answers))
+
+
+def _expectation_gap(answers: Sequence[Answer]) -> list[str]:
+    """An expectation that packets could have told about and did not; of what only the model speaks, it has spoken."""
+    open_ones = [
+        answer
+        for answer in answers
+        if any(item.accord is Accord.INCONCLUSIVE and not _is_answered(item) for item in answer.told)
+    ]
+    return [f"{len(open_ones)} of {len(answers)} expectations were not shown for every flow"] * bool(open_ones)
+
+
+def _is_answered(item: Told) -> bool:
+    """Whether packets cannot tell, and the model can."""
+    return bool(item.flow.untested) and item.verdict in {Verdict.ALLOWED, Verdict.DENIED}
 
 
 def _flow_gaps(material: Material, options: Options) -> list[str]:
@@ -150,6 +178,14 @@ def _chosen(material: Material, options: Options) -> str:
     if not left:
         return ""
     return f" Tried were {tried:,} of {tried + left:,} flows, as --coverage {options.coverage.value} chose them."
+
+
+def _kept(answers: Sequence[Answer]) -> str:
+    """What came of the expectations, where there are some."""
+    if not answers:
+        return ""
+    broken, kept = _broken(answers), sum(answer.accord in {Accord.KEPT, Accord.LATE} for answer in answers)
+    return f" Of {len(answers)} expectations {kept} are kept and {broken} are broken."
 
 
 def _where(comparison: Comparison) -> str:

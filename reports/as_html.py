@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from auditor.model.report import AuditReport
 from reports import words
+from reports.expectations import sentence
 from reports.heatmap import BLOCKS_ABOVE
 from reports.payload import FIELDS, FLOWS, flow_texts, payload
 from reports.plain import plain
@@ -39,6 +40,7 @@ def render(report: AuditReport) -> str:
         style=Markup(style),  # noqa: S704 -- our own files, and what the hashes below are made of
         script=Markup(script),  # noqa: S704
         policy=_content_policy(style, script),
+        expectations_sentence=sentence(shown.expectations),
         signs=words.AGREEMENTS.values(),
         cell_signs=words.CELL_SIGNS,
         fields=FIELDS,

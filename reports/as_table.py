@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from auditor.model.report import AuditReport
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
+from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
 from reports.view import Cause, Claims, Found, View, view
 from reports.words import AGREEMENTS, NOT_TESTED, plural
@@ -50,6 +51,7 @@ class _Page:
         """Give the whole page, from the answer to the method."""
         yield from self.answer()
         yield from self.section("Findings", self.findings())
+        yield from self.section("Expectations", self.expectations())
         yield from self.section("Flows not as predicted", self.surprises())
         yield from self.section("Not tested", self.gaps())
         yield from self.section("Namespaces: flows from rows to columns", self.namespaces())
@@ -106,6 +108,24 @@ class _Page:
             yield from paragraph(", ".join(sorted(finding.policies)), self.width, "  policy  ", " " * 10)
         for evidence in finding.evidence[:3]:
             yield from paragraph(evidence, self.width, "  proof   ", " " * 10)
+
+    def expectations(self) -> Iterator[str]:
+        """List what the user said must work or must not, and what came of it."""
+        found = self.view.expectations
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                row.title,
+                row.entry.expected,
+                row.kept,
+                row.because,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(sentence(found), self.width)
+            yield from table(HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "expectations")
 
     def surprises(self) -> Iterator[str]:
         """List leaks, blockages and late flows, each with its policy."""

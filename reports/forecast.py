@@ -5,6 +5,10 @@ Not a report format: there is no report yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from auditor.accord import MEANINGS
+from auditor.model.expectation import Answer
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
@@ -14,7 +18,7 @@ from reports.plain import plain
 SHOWN = 40
 
 
-def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str:
+def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answers: Sequence[Answer] = ()) -> str:
     """Say what would be made and how long it would take, line by line."""
     cost = plan.estimate
     denied = sum(flow.predicted.verdict is Verdict.DENIED for flow in plan.flows)
@@ -33,6 +37,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options) -> str
         lines.append(f"  pod in {stand_in.namespace} on {stand_in.node}: {what}")
     if len(plan.stand_ins) > SHOWN:
         lines.append(f"  and {len(plan.stand_ins) - SHOWN} more")
+    lines += [_expected(answer) for answer in answers]
     lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(plain(line) for line in lines) + "\n"
@@ -44,6 +49,14 @@ def _chosen(plan: ProbePlan, options: Options) -> str:
         return f"would try every flow that has a verdict (--coverage {word})"
     whole = len(plan.flows) + plan.unchosen
     return f"would leave out {plan.unchosen:,} of {whole:,} flows: --coverage {word}, seed {options.seed}"
+
+
+def _expected(answer: Answer) -> str:
+    """An expectation before any packet: what the policies say of it, and of how many flows packets will tell."""
+    tried = sum(item.flow.demand is not None for item in answer.told)
+    wish, meaning = answer.expectation.wish.value, MEANINGS[answer.accord]
+    told = f"{meaning}, by the model; {tried} of {len(answer.told)} flows tried"
+    return f"  expected {wish}: {answer.expectation.title}: {told}"
 
 
 def _flows(count: int) -> str:

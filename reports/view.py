@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, StandInEntry, Summary
 from reports import words
+from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
 from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
 from reports.untested import Gap, gaps
@@ -103,6 +104,7 @@ class View:
     gaps: tuple[Gap, ...]
     identities: tuple[IdentityRow, ...]
     environment: tuple[tuple[str, str], ...]
+    expectations: tuple[Expected, ...]
     report: AuditReport
 
 
@@ -130,6 +132,7 @@ def view(report: AuditReport) -> View:
         gaps=untested,
         identities=_identities(report),
         environment=_environment(report),
+        expectations=expected_rows(report.expectations),
         report=report,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement, Proof, Severity
 from auditor.model.flow import Verdict
 from auditor.model.probe import Outcome
@@ -64,6 +65,18 @@ PROOFS: dict[str, Sign] = {
     Proof.NOT_CHOSEN.value: Sign("not-tested", "○", Proof.NOT_CHOSEN.value, 3),
     Proof.NOT_APPLICABLE.value: Sign("not-tested", "·", Proof.NOT_APPLICABLE.value, 3),
 }
+
+ACCORDS: dict[str, Sign] = {
+    Accord.LEAK.value: LEAK,
+    Accord.POLICIES_ALLOW.value: Sign("leak", "!", Accord.POLICIES_ALLOW.value, 0),
+    Accord.BLOCKAGE.value: BLOCKAGE,
+    Accord.POLICIES_FORBID.value: Sign("blockage", "×", Accord.POLICIES_FORBID.value, 1),
+    Accord.AGAINST_POLICIES.value: Sign("inconclusive", "?", Accord.AGAINST_POLICIES.value, 2),
+    Accord.INCONCLUSIVE.value: INCONCLUSIVE,
+    Accord.LATE.value: Sign("late", "~", Accord.LATE.value, 3),
+    Accord.KEPT.value: Sign("expected", "✓", Accord.KEPT.value, 4),
+}
+"""What user, model and packets say together."""
 
 STATUSES: dict[str, Sign] = {
     "findings": Sign("leak", "!", "findings", 0),

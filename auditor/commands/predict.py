@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
+from auditor.accord import predicted_answers
 from auditor.change import compare_models, with_outside
 from auditor.cluster.garbage import uncollected
+from auditor.commands.expecting import expectations_from
 from auditor.commands.source import Input, from_files, model_of, read_input, say_problems
 from auditor.commands.writing import check_files, write
 from auditor.errors import UsageError
 from auditor.evaluate.model import Model
+from auditor.expected import cover
 from auditor.flags import outputs_from, parse_selector
+from auditor.model.expectation import BROKEN, Accord, Answer
 from auditor.model.flow import Protocol
 from auditor.model.lint import LintSeverity
 from auditor.model.matrix import Query
@@ -22,6 +28,7 @@ from auditor.prediction import Wanted, foresee
 from auditor.services import Services
 from auditor.targets import Targets, port_of
 from reports.difference import DIFFERENCES
+from reports.plain import plain
 from reports.prediction import PREDICTIONS
 
 FINDINGS, INCOMPLETE = 3, 4
@@ -40,6 +47,7 @@ async def _prediction(flags: argparse.Namespace) -> int:
     """Predict the flows of one snapshot."""
     outputs = outputs_from(flags, PREDICTIONS)
     check_files(outputs)
+    expectations = expectations_from(flags.expect)
     found = await read_input(flags)
     model = model_of(flags, found.snapshot)
     prediction = foresee(
@@ -49,10 +57,22 @@ async def _prediction(flags: argparse.Namespace) -> int:
         problems=found.problems,
         warnings=found.snapshot.warnings,
     )
+    answers = predicted_answers(cover(model, prediction.matrix.identities, expectations))
+    prediction = replace(prediction, expectations=answers)
     if not any(output.format in TELLING for output in outputs):
         say_problems(found.problems, quiet=flags.quiet)
+        _say_broken(answers)
     write(prediction, outputs, PREDICTIONS)
     return _code(flags, found, prediction)
+
+
+def _say_broken(answers: Sequence[Answer]) -> None:
+    """Name on stderr what is not as expected, where no format of the answer does."""
+    for answer in answers:
+        if answer.accord is not Accord.KEPT:
+            item = answer.expectation
+            text = f"{item.place}: {item.title}: expected to be {item.wish.value}: {answer.worst.reason}"
+            sys.stderr.write(f"{plain(text)}\n")
 
 
 def _wanted(flags: argparse.Namespace, model: Model) -> Wanted:
@@ -73,11 +93,14 @@ def _ports(flags: argparse.Namespace) -> tuple[tuple[Protocol, int | str], ...]:
 
 
 def _code(flags: argparse.Namespace, found: Input, prediction: Prediction) -> int:
+    if any(answer.accord in BROKEN for answer in prediction.expectations):
+        return FINDINGS
     if flags.fail_on is not None:
         least = LintSeverity(flags.fail_on).rank
         if any(item.severity.rank >= least for item in prediction.findings):
             return FINDINGS
-    return INCOMPLETE if found.incomplete or prediction.unread else 0
+    is_open = any(answer.accord is Accord.INCONCLUSIVE for answer in prediction.expectations)
+    return INCOMPLETE if found.incomplete or prediction.unread or is_open else 0
 
 
 def _query(protocol: Protocol, port: int | str) -> Query:
@@ -116,6 +139,7 @@ def _only_what_diff_honours(flags: argparse.Namespace) -> None:
         "--from": flags.sources,
         "--to": flags.destinations,
         "--fail-on": flags.fail_on,
+        "--expect": flags.expect,
     }
     given = [name for name, value in filters.items() if value]
     if given:

@@ -9,16 +9,19 @@ import shlex
 import string
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
 from auditor import __version__
+from auditor.accord import predicted_answers
 from auditor.assemble import assemble
 from auditor.audit import forecast, run_audit
 from auditor.cluster.api import KubeApi
 from auditor.cluster.confined import OwnNamespaces
 from auditor.cluster.live import LiveCluster
+from auditor.commands.expecting import expectations_from
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
 from auditor.flags import options_from, outputs_from
@@ -40,7 +43,7 @@ ALPHABET = string.ascii_lowercase + string.digits
 
 async def execute(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
     """Audit the cluster and write the reports; the exit code is the report's."""
-    options = options_from(flags)
+    options = replace(options_from(flags), expectations=expectations_from(flags.expect))
     outputs = outputs_from(flags, FORMATS)
     check_files(outputs)
 
@@ -48,7 +51,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
         if flags.dry_run:
             with Reporter(console, quiet=flags.quiet) as reporter:
                 known = await forecast(_source(api, options), options, reporter)
-            sys.stdout.write(render_forecast(known.plan, known.matrix, options))
+            sys.stdout.write(render_forecast(known.plan, known.matrix, options, predicted_answers(known.covered)))
             return 0
         with Reporter(console, quiet=flags.quiet) as reporter:
             report = await _audit(api, options, reporter, words)

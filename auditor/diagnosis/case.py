@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.claims import enforcing_node
+from auditor.model.expectation import Answer
 from auditor.model.finding import Agreement, Comparison, Confidence, Judgement
 from auditor.model.flow import PolicyRef
 from auditor.model.matrix import Identity
@@ -51,6 +52,8 @@ class Case:
     cluster_uid: str
     doubts: tuple[str, ...] = ()
     """What was not read although it may explain what was seen."""
+    answers: tuple[Answer, ...] = ()
+    """What came of the user's expectations."""
 
     @property
     def confidence(self) -> Confidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from auditor.model.expectation import Expectation
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector
 
@@ -73,3 +74,5 @@ class Options:
     """Denied flows that `--coverage rules` draws beyond those that it needs."""
     seed: int = 0
     """By which they are drawn."""
+    expectations: tuple[Expectation, ...] = ()
+    """What the user says must work and must not."""

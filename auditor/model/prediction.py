@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditor.model.expectation import Answer
 from auditor.model.flow import Direction, Family, Verdict
 from auditor.model.lint import LintFinding
 from auditor.model.matrix import Query, ReachabilityMatrix
@@ -88,6 +89,8 @@ class Prediction:
     """Positions of identities of which every flow has one end at least; None where all flows were asked for."""
     unnamed: tuple[Query, ...] = ()
     """Ports that no policy names and no container declares: each stands for all of its kind."""
+    expectations: tuple[Answer, ...] = ()
+    """What of the user's expectations the policies say."""
 
     def verdict(self, source: int, destination: int, family: Family, query: Query) -> Verdict | None:
         """The verdict by positions of identities; None where it was not asked for."""

@@ -143,6 +143,9 @@ class ProbePlan:
         """Flows that could be tried and that `--coverage` left out."""
         return sum(skip.flows for skip in self.skipped if skip.by_choice)
 
+    kept: frozenset[int] = frozenset()
+    """Ids of the flows that were asked for by name: no selection leaves them out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:

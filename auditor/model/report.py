@@ -74,6 +74,9 @@ class Summary:
     findings: int
     unchosen: int = 0
     """Flows that could have been tried and that `run.coverage` left out; they do not count in `coverage`."""
+    expectations: int = 0
+    """What the user said must work or must not."""
+    expectations_broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,44 @@ class SkipEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedFlowEntry:
+    """One flow of an expectation: expected, predicted, measured."""
+
+    source: str
+    destination: str
+    family: str
+    protocol: str
+    port: int
+    verdict: str
+    accord: str
+    reason: str
+    flow: int = 0
+    """Id of the measured flow; 0 where it was not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationEntry:
+    """Something that the user says must work or must not, and what came of it."""
+
+    name: str
+    source: str
+    destination: str
+    port: str
+    """With its protocol."""
+    expected: str
+    """allowed, denied."""
+    reason: str
+    place: str
+    """File and line."""
+    accord: str
+    """The worst of its flows': leak, policies allow it, blockage, policies forbid it, against the policies,
+    inconclusive, kept late, kept."""
+    meaning: str
+    """The same in a sentence."""
+    flows: list[ExpectedFlowEntry]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """One audit of one cluster; lists are sorted, so equal audits give equal bytes."""
 
@@ -200,3 +241,5 @@ class AuditReport:
     """What the run could not remove."""
     rules: list[ClaimEntry] = field(default_factory=list)
     """Rules of policies that select a probe pod, by policy; `subject` is the rule's name."""
+    expectations: list[ExpectationEntry] = field(default_factory=list)
+    """In the order of the user's files."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from auditor.accord import entry_of
 from auditor.census import VERDICTS, Asked, Total, asked, totals
 from auditor.model.flow import Verdict
 from auditor.model.prediction import Prediction
 from reports import words
-from reports.columns import Cell, Ink, paragraph, table
+from reports.columns import Cell, Ink, Painted, paragraph, table
+from reports.expectations import HEADERS, expected_rows, sentence
 from reports.plain import plain
 from reports.prediction import view
 from reports.prediction.grid_text import NAME, grid_lines
@@ -24,6 +26,7 @@ FINDINGS = 12
 REMEDIES = 6
 """Up to so many findings have their remedies told too."""
 COVERED = 40
+EXPECTED = 100
 ALL_COVERED = 12
 """Up to so many namespaces are all told; of more, those that deny by default both ways are counted."""
 UNSELECTED = 20
@@ -43,6 +46,7 @@ def render(prediction: Prediction) -> str:
 
 def _page(prediction: Prediction) -> Iterator[str]:
     yield from _head(prediction)
+    yield from _section("Expectations", _expectations(prediction))
     yield from _section("Findings", _findings(prediction))
     yield from _section("Problems of the input", problem_lines(prediction.problems, WIDTH))
     yield from _section("Warnings", _points(prediction.warnings))
@@ -76,6 +80,18 @@ def _head(prediction: Prediction) -> Iterator[str]:
     if prediction.engine:
         engine = f"what the API leaves open is answered as {prediction.engine} does"
     yield from paragraph(f"Verdicts are the API's; {engine}.", WIDTH, "", "  ")
+
+
+def _expectations(prediction: Prediction) -> Iterator[str]:
+    found = expected_rows(entry_of(answer) for answer in prediction.expectations)
+    rows: list[list[Cell]] = [
+        [Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"), row.title, row.entry.expected, row.kept, row.because]
+        for row in found[:EXPECTED]
+    ]
+    if rows:
+        yield from paragraph(sentence(found), WIDTH)
+        yield from table(HEADERS, rows, WIDTH, _INK)
+    yield from _left_out(len(found) - EXPECTED, "expectations")
 
 
 def _findings(prediction: Prediction) -> Iterator[str]:

@@ -8,13 +8,15 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from auditor.accord import entry_of
 from auditor.census import Asked, Total, alone, asked, cells, folded, totals
 from auditor.model.lint import LintFinding
 from auditor.model.matrix import Identity
 from auditor.model.prediction import Coverage, Excluded, Prediction, Unselected
 from auditor.model.problem import Problem
+from auditor.model.report import ExpectationEntry
 from reports.prediction import view
 from reports.words import MIXED, VERDICTS
 
@@ -113,6 +115,8 @@ class Document:
     findings: list[LintFinding]
     problems: list[Problem]
     warnings: list[str]
+    expectations: list[ExpectationEntry] = field(default_factory=list)
+    """What of the user's expectations the policies say."""
 
 
 def document(prediction: Prediction) -> Document:
@@ -158,6 +162,7 @@ def document(prediction: Prediction) -> Document:
         findings=list(prediction.findings),
         problems=list(prediction.problems),
         warnings=list(prediction.warnings),
+        expectations=[entry_of(answer) for answer in prediction.expectations],
     )
 
 

@@ -179,3 +179,18 @@ def test_sentinel_mode_takes_no_scope() -> None:
     for words in (("-n", "shop"), ("-l", "app=web")):
         with pytest.raises(UsageError, match="audits no workloads"):
             options("--mode", "sentinel", *words)
+
+
+def test_sentinel_mode_takes_no_expectations() -> None:
+    """Its probe pods stand for no workload, so that nothing would be told of one."""
+    with pytest.raises(UsageError, match="nothing of --expect") as caught:
+        options("--mode", "sentinel", "--expect", "a")
+
+    assert caught.value.why
+    assert caught.value.attempt
+
+
+def test_files_of_expectations_are_only_named() -> None:
+    """They are read by the command, so that options stay values."""
+    assert parse("--expect", "a", "--expect", "b").expect == ["a", "b"]
+    assert options("--expect", "a").expectations == ()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, FlowEntry, SkipEntry
+from auditor.accord import MEANINGS
+from auditor.model.expectation import Accord
+from auditor.model.report import (
+    AuditReport,
+    ClaimEntry,
+    ExpectationEntry,
+    ExpectedFlowEntry,
+    FindingEntry,
+    FlowEntry,
+    SkipEntry,
+)
 from tests.unit.reports.builders import (
     EVIL,
     STAGING,
@@ -144,10 +154,47 @@ def _hostile_finding(flows: list[FlowEntry]) -> FindingEntry:
     )
 
 
+def expectations() -> AuditReport:
+    """One expectation of each accord, one with a hostile name, and findings about what is broken."""
+    base = every_agreement()
+    entries = [_expected(number, accord) for number, accord in enumerate(Accord)]
+    hostile = replace(entries[0], name=f"{EVIL}{TRICKS}", source=EVIL, reason=TRICKS, accord=EVIL, meaning=TRICKS)
+    whole = replace(entries[-1], name="the shop is closed", reason="PCI DSS 1.3", flows=entries[-1].flows * 3)
+    counted = replace(base.summary, expectations=len(entries) + 2, expectations_broken=4)
+    return replace(base, expectations=[*entries, hostile, whole], summary=counted)
+
+
+def _expected(number: int, accord: Accord) -> ExpectationEntry:
+    flow = ExpectedFlowEntry(
+        source="staging/frontend",
+        destination="staging/backend",
+        family="IPv4",
+        protocol="TCP",
+        port=8080,
+        verdict="allowed",
+        accord=accord.value,
+        reason="The nonce came back.",
+        flow=number,
+    )
+    return ExpectationEntry(
+        name="",
+        source="staging/frontend",
+        destination="staging/backend",
+        port="8080/TCP",
+        expected="denied",
+        reason="",
+        place=f"flows.yaml:{3 + 4 * number}",
+        accord=accord.value,
+        meaning=MEANINGS[accord],
+        flows=[flow],
+    )
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
     "every-agreement": every_agreement(),
+    "expectations": expectations(),
     "hostile-names": hostile_names(),
     "incomplete": incomplete(),
     "nothing-enforced": nothing_enforced(),
