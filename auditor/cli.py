@@ -10,24 +10,28 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from rich.console import Console
 
-from auditor import __version__
+from auditor import __version__, settings
 from auditor.errors import NetauditError
 from auditor.flags import RUN_FORMATS, build_parser
 from reports.plain import plain
 
 FAILED, INTERRUPTED = 1, 130
+MAKE_PARSER = partial(build_parser, RUN_FORMATS, __version__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 clean, 1 failed, 2 usage, 3 findings, 4 incomplete."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = build_parser(RUN_FORMATS, __version__)
-    flags = parser.parse_args(words)
+    try:
+        flags, words = _read(sys.argv[1:] if arguments is None else arguments)
+    except NetauditError as error:
+        _say_error(error)
+        return error.exit_code
     # Libraries' own warnings would come between the lines of a report; what matters is told as events and errors.
     logging.getLogger().addHandler(logging.NullHandler())
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
@@ -53,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _read(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The flags and the words that say the same; a variable that nearly is an option's is told on stderr."""
+    read = settings.parse(arguments, MAKE_PARSER, os.environ)
+    for warning in settings.misspelt(MAKE_PARSER, os.environ):
+        _say("warning", warning)
+    return read
+
+
 def _own_fault(error: Exception) -> NetauditError:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
@@ -66,9 +78,13 @@ def _own_fault(error: Exception) -> NetauditError:
 
 
 def _say_error(error: NetauditError) -> None:
-    lines = [plain(line) for line in str(error).splitlines()]
+    _say("error", str(error))
+
+
+def _say(what: str, text: str) -> None:
+    lines = [plain(line) for line in text.splitlines()]
     # Only our own lines begin a new one: an answer of the server stays in the sentence that quotes it.
-    sys.stderr.write("error: " + "\n  ".join(line.strip() for line in lines) + "\n")
+    sys.stderr.write(f"{what}: " + "\n  ".join(line.strip() for line in lines) + "\n")
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:

@@ -22,7 +22,13 @@ netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
 It reads the cluster, predicts who may talk to whom, puts probe pods beside the workloads (never ready, never adopted,
 removed afterwards), tries the connections, and reports every difference. It never changes a policy or a workload.
 """
-EPILOG = """\
+ELSEWHERE = """\
+Every option may also be a variable (--fail-on: NETAUDIT_FAIL_ON=medium) or stand in netaudit.toml (fail-on = "medium",
+for one command under [run]) in the working directory or in --config FILE. A flag wins over the variable, the variable
+over the file, the file over the default.
+"""
+EPILOG = f"""\
+{ELSEWHERE}
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 RUN_EXAMPLES = """\
@@ -55,10 +61,12 @@ class Output:
     file: str | None
 
 
-def build_parser(formats: Sequence[str], version: str) -> argparse.ArgumentParser:
-    """The parser of the whole command."""
+def build_parser(
+    formats: Sequence[str], version: str, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """The parser of the whole command; `kind` says what becomes of mistakes."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("netaudit", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
+    parser = kind("netaudit", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"netaudit {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = _shared()
@@ -97,14 +105,7 @@ def build_parser(formats: Sequence[str], version: str) -> argparse.ArgumentParse
         help="remove whatever earlier runs left",
         description="Remove whatever earlier runs left; refuses while a run is alive.",
     )
-    cleanup.add_argument("--force", action="store_true", help="even while a run holds its Lease")
-    cleanup.add_argument("--dry-run", action="store_true", help="only name what would be removed")
-    cleanup.add_argument(
-        "--mode",
-        choices=[item.value for item in Mode],
-        default=DEFAULTS.mode.value,
-        help=_default("sentinel: look only into netaudit's own namespaces; clone: everywhere", DEFAULTS.mode.value),
-    )
+    _add_cleanup(cleanup)
     return parser
 
 
@@ -120,10 +121,23 @@ def _shared() -> argparse.ArgumentParser:
         metavar="N",
         help=_default("API requests a second", DEFAULTS.rate),
     )
+    group = shared.add_argument_group("settings", ELSEWHERE)
+    group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
     group = shared.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
     group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")
     return shared
+
+
+def _add_cleanup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="even while a run holds its Lease")
+    parser.add_argument("--dry-run", action="store_true", help="only name what would be removed")
+    parser.add_argument(
+        "--mode",
+        choices=[item.value for item in Mode],
+        default=DEFAULTS.mode.value,
+        help=_default("sentinel: look only into netaudit's own namespaces; clone: everywhere", DEFAULTS.mode.value),
+    )
 
 
 def _add_scope(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ ACTING = (
     "auditor.model_flags",
     "auditor.ports",
     "auditor.progress",
+    "auditor.settings",
     "probes.agents",
     "probes.backends",
     "probes.runner",
