@@ -13,8 +13,9 @@ from auditor.assemble import assemble
 from auditor.audit import run_audit
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Proof
-from auditor.model.flow import Direction, Family, Traffic
+from auditor.model.flow import Direction, Family, Protocol, Traffic
 from auditor.model.options import Coverage, Options
+from auditor.model.probe import PlannedFlow
 from auditor.model.report import Run
 from auditor.plan import own_namespaces
 from auditor.verdict import Material, summarise
@@ -102,14 +103,18 @@ def test_one_flipped_flow_is_the_one_that_is_found(objects: list[Raw], engine: s
     if not right:
         return
     bent = data.draw(st.sampled_from(right))
-    bad = audit(objects, engine, fakes.flipped(bent.source, bent.destination, bent.port))
+    bad = audit(objects, engine, fakes.flipped(bent.source, bent.destination, bent.port, bent.protocol))
     wrong = {
         item.flow.id for item in bad.comparison.judgements if item.agreement in {Agreement.LEAK, Agreement.BLOCKAGE}
     }
-    path = (bent.source, bent.destination, bent.port)
 
-    assert wrong == {flow.id for flow in right if (flow.source, flow.destination, flow.port) == path}
+    assert wrong == {flow.id for flow in right if _path(flow) == _path(bent)}
     assert {number for finding in bad.findings for number in finding.flows} == wrong
+
+
+def _path(flow: PlannedFlow) -> tuple[str, str, Protocol, int]:
+    """A flow without its family."""
+    return flow.source, flow.destination, flow.protocol, flow.port
 
 
 @given(clusters(), engines, st.sampled_from((fakes.twins_blocked, fakes.lossy, fakes.exec_fails(range(9)))))
