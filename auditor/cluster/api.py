@@ -72,6 +72,10 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
         fault = error
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise _bad_kubeconfig(error) from error
+    finally:
+        # The loader writes keys that stand in a kubeconfig to files and removes them at exit, but a process that is
+        # killed has none.  The client has read them by now.
+        kube_config.kube_config._cleanup_temp_files()  # noqa: SLF001 - the library has no other way
     if kubeconfig is None and context is None:
         try:
             kube_config.load_incluster_config(client_configuration=configuration)

@@ -164,6 +164,7 @@ class Command:
         self._folder = folder
         self._kubeconfig = kubeconfig
         self._count = 0
+        self._scratch = folder / "tmp"
 
     def run(self, *words: str, timeout: float = PATIENCE) -> Result:
         """Run it to its end."""
@@ -176,6 +177,7 @@ class Command:
         self._count += 1
         folder = self._folder / f"command-{self._count}"
         folder.mkdir(parents=True)
+        self._scratch.mkdir(exist_ok=True)
         arguments = [sys.executable, "-m", "auditor", *_with_report(words, folder)]
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             process = subprocess.Popen(
@@ -186,9 +188,10 @@ class Command:
             yield running
         finally:
             running.stop()
+        assert list(self._scratch.iterdir()) == [], "left in the folder for temporary files, perhaps a key"
 
     def _environment(self) -> dict[str, str]:
-        env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "LANG": "C.UTF-8", "TMPDIR": str(self._scratch)}
         return {**env, "KUBECONFIG": str(self._kubeconfig)} if self._kubeconfig else env
 
 
