@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from auditor.errors import ClusterUnreachable
+from auditor.errors import ApiRefused, ClusterUnreachable
 from auditor.model.probe import ProbePlan, Rehearsal
 from tests.memory_api import MemoryApi, Raw
 from tests.unit.probes.backends.acting import CLONE, PLAN, PODS, backend
@@ -53,6 +55,28 @@ async def test_what_a_dry_run_cannot_show_is_told(status: int, why: str) -> None
     found = await rehearsed(api)
     assert found.refusal == ""
     assert why in found.notes[0]
+
+
+RIGHTS = 'pods is forbidden: User "reader" cannot create resource "pods" in API group "" in the namespace'
+
+
+async def test_without_the_right_anywhere_it_ends() -> None:
+    """Who may read everything and make nothing is told which right is missing, instead of an empty report."""
+    api = MemoryApi()
+    api.fail("POST", f"{PODS}/.*", 403, RIGHTS)
+    with pytest.raises(ApiRefused) as refused:
+        await backend(api).rehearse(PLAN)
+    assert "cannot create" in refused.value.why
+
+
+async def test_without_the_right_in_one_namespace_that_one_is_left_out() -> None:
+    api = MemoryApi()
+    api.fail("POST", f"{PODS}/.*", 403, RIGHTS)
+    other = replace(CLONE, key="i1", namespace="open")
+    api.put("/api/v1/namespaces/open", {"kind": "Namespace", "metadata": {"name": "open"}})
+    found = await backend(api).rehearse(replace(PLAN, stand_ins=(*PLAN.stand_ins, other)))
+    assert "cannot create" in found["shop"].refusal
+    assert found["open"].refusal == ""
 
 
 async def test_an_api_server_that_is_away_ends_it() -> None:
