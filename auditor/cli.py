@@ -92,6 +92,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Windows' event loop takes no handlers; there Ctrl-C comes as KeyboardInterrupt, which cancels as well.
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, task.cancel)
     return await task

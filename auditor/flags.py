@@ -341,7 +341,8 @@ def options_from(flags: argparse.Namespace) -> Options:
         min_coverage=flags.min_coverage,
         fail_on=Severity(flags.fail_on),
         allow=tuple(sorted(set(flags.allow))),
-        coverage=Coverage(flags.coverage),
+        # Sentinels stand where they prove most: there is nothing to choose from.
+        coverage=Coverage.FULL if mode is Mode.SENTINEL else Coverage(flags.coverage),
         seed=flags.seed,
     )
 

@@ -175,10 +175,15 @@ def test_cleanup() -> None:
 
 def test_sentinel_mode_takes_no_scope() -> None:
     """It audits no workloads, so to choose some is a mistake rather than nothing."""
-    assert options("--mode", "sentinel") == Options(mode=Mode.SENTINEL)
+    assert options("--mode", "sentinel") == Options(mode=Mode.SENTINEL, coverage=Coverage.FULL)
     for words in (("-n", "shop"), ("-l", "app=web")):
         with pytest.raises(UsageError, match="audits no workloads"):
             options("--mode", "sentinel", *words)
+
+
+def test_sentinel_mode_tries_all_that_it_plans() -> None:
+    """Its report must not speak of a choice that was not made."""
+    assert options("--mode", "sentinel", "--coverage", "smoke").coverage is Coverage.FULL
 
 
 def test_sentinel_mode_takes_no_expectations() -> None:

@@ -102,6 +102,16 @@ def test_id_lives_as_long_as_the_fault() -> None:
     assert (first.id, len(first.id)) == (later.id, 16)
 
 
+@pytest.mark.parametrize(
+    ("predicted", "confidence"),
+    [(DENIED, Confidence.CONFIRMED), (ALLOWED, Confidence.LIKELY)],
+    ids=["denied", "allowed"],
+)
+def test_what_was_late_is_as_sure_as_its_proof(predicted: Decision, confidence: Confidence) -> None:
+    """A nonce that came back is proof; that none came may be the listener's doing as well."""
+    assert only(diagnose(case([judgement(LATE, predicted)]))).confidence is confidence
+
+
 def test_id_tells_faults_and_clusters_apart() -> None:
     """Another cluster, another rule or another end has another id."""
     ids = [
