@@ -52,6 +52,26 @@ _BESIDE_TCP = (
 )
 
 
+# Whoever answers a handshake is a stranger, so what it says is never read, and that a connection stood is all there is.
+_HANDSHAKE = (
+    _Row(lambda r, _: r.data != "", Outcome.FAULT, "the client read something where it was to read nothing: {data}"),
+    _Row(lambda r, _: r.timed_out and r.connected is True, Outcome.FAULT, "the client did not end with its handshake"),
+    _Row(lambda r, _: r.connected is True, Outcome.REACHED, "the handshake was done; nothing was sent"),
+    _Row(lambda r, _: r.timed_out, Outcome.SILENT, "no answer within the time limit"),
+    _Row(lambda r, _: not 0 <= r.rc < _TOOL_FAILURE, Outcome.FAULT, "the client could not run to its end (exit {rc})"),
+    _Row(lambda r, _: r.rc == 0, Outcome.FAULT, "the client ended without a handshake"),
+    _Row(lambda _, __: True, Outcome.REFUSED, "refused (exit {rc})"),
+)
+
+
+def classify_handshake(record: Record | None) -> tuple[Outcome, str]:
+    """Say what a handshake with a stranger measured, and in a sentence what was seen; REACHED is the handshake done."""
+    if record is None:
+        return Outcome.FAULT, "no record"
+    row = next(row for row in _HANDSHAKE if row.when(record, ""))
+    return row.outcome, row.detail.format(data=record.data, rc=record.rc)
+
+
 def classify(
     record: Record | None, expected_nonce: str, port: int, protocol: Protocol = Protocol.TCP
 ) -> tuple[Outcome, str]:

@@ -5,7 +5,8 @@ has passed through here: bounded, plain, and about what was asked. What an attem
 
 The caller keeps the agent's standard input open until the footer: when it closes, the agent ends the batch.
 
-A work line is `ID ADDRESS PORT SECONDS [PROTOCOL]`; PROTOCOL is `tcp` (where it is absent), `udp` or `sctp`.  A word of
+A work line is `ID ADDRESS PORT SECONDS [PROTOCOL]`; PROTOCOL is `tcp` (where it is absent), `udp`, `sctp` or
+`handshake`: TCP with a stranger, where the client connects, sends nothing, reads nothing and closes.  A word of
 NETAUDIT_PORTS is `PORT` or `PORT/PROTOCOL`.  Over UDP the client sends datagrams until its time limit or the first
 answer, and the listener answers each with the line that TCP gets; ICMP port unreachable is a refusal, as a reset is.
 A record has `c` only where the protocol has connections.  Where the pod cannot speak a protocol at all, for want of a
@@ -49,6 +50,8 @@ class Attempt:
     timeout: float
     """Seconds; tenths count, the rest is rounded up."""
     protocol: Protocol = Protocol.TCP
+    handshake: bool = False
+    """Whether to connect and say nothing, because the listener is none of ours; TCP only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +135,16 @@ def _work_line(attempt: Attempt) -> str:
         raise ValueError(f"port {attempt.port} is none")
     if not 0 < attempt.timeout <= MAX_TIMEOUT:
         raise ValueError(f"time limit {attempt.timeout} is not within 0 to {MAX_TIMEOUT}")
+    if attempt.handshake and attempt.protocol is not Protocol.TCP:
+        raise ValueError(f"{attempt.protocol.value} has no handshake that is tried")
     tenths = max(1, math.ceil(round(attempt.timeout * 10, 6)))
-    protocol = "" if attempt.protocol is Protocol.TCP else f" {attempt.protocol.value.lower()}"
-    return f"{attempt.id} {address} {attempt.port} {tenths // 10}.{tenths % 10}{protocol}"
+    return f"{attempt.id} {address} {attempt.port} {tenths // 10}.{tenths % 10}{_manner(attempt)}"
+
+
+def _manner(attempt: Attempt) -> str:
+    if attempt.handshake:
+        return " handshake"
+    return "" if attempt.protocol is Protocol.TCP else f" {attempt.protocol.value.lower()}"
 
 
 def listener_word(query: Query) -> str:

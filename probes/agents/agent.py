@@ -30,7 +30,8 @@ BACKLOG = 4096  # a full backlog drops SYNs, which would look like a policy
 AT_ONCE = 64  # peers answered in one go, before the next listener has its turn
 SPARE = 32  # file descriptors that are not for attempts
 CHOKED = 65536  # bytes that the caller has not taken yet, from which on nothing new is begun
-PROTOCOLS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
+PROTOCOLS = {"tcp": (socket.SOCK_STREAM, 0), "handshake": (socket.SOCK_STREAM, 0)}
+PROTOCOLS |= {"udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
 EVERYWHERE = ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0"))  # noqa: S104  # all addresses of the pod's own
 # Refusals even before anything was sent; of the others it then means that this pod has no route at all.
 OWN_REFUSALS = (errno.ECONNREFUSED, errno.EACCES, errno.EPERM)
@@ -168,7 +169,7 @@ class Client:
             problem = attempt.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             # Only what stood can be reset: without a connection it would be a refusal.
             attempt.connected = attempt.protocol != "udp" and problem in (0, errno.ECONNRESET)
-            if problem:
+            if problem or attempt.protocol == "handshake":
                 self._end(attempt, problem)
                 return
             if attempt.connected:

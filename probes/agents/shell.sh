@@ -204,7 +204,7 @@ address() {
     case $1 in *:*) ipv6 "$1" ;; *) ipv4 "$1" ;; esac
 }
 
-fields() { # complains about a work line that is not exactly ID ADDRESS PORT SECONDS [PROTOCOL]
+fields() { # complains about a work line that is not exactly ID ADDRESS PORT SECONDS [PROTOCOL or handshake]
     why=
     case $limit in ?.? | ??.?) tenths=${limit%.?}${limit#*.} ;; *) tenths=${limit}0 ;; esac
     tenths=${tenths#0}
@@ -214,7 +214,7 @@ fields() { # complains about a work line that is not exactly ID ADDRESS PORT SEC
     elif ! number "$port" 1 65535; then why='the port is none'
     elif ! number "$tenths" 1 600; then why='the time limit is not 0.1 to 60'
     else
-        case ${protocol:=tcp} in tcp | udp | sctp) ;; *) why='the protocol is none' ;; esac
+        case ${protocol:=tcp} in tcp | udp | sctp | handshake) ;; *) why='the protocol is none' ;; esac
     fi
     [ -z "$why" ] || complain "line $lines: $why"
     [ -z "$why" ]

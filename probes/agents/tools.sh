@@ -84,8 +84,10 @@ prepare() {
 
 connect() { # becomes one attempt: a first line on fd 4 once it is connected, then what the listener said, bounded
     exec </dev/null >/dev/null 2>&1 5>&- 6<&- 7<&- 8<&- 9>&-
-    kind=TCP
+    kind=TCP more='; exec head -c 256 >&4' until=-W1
     case $protocol in
+    # Nothing is sent and nothing read: the listener is a stranger's.
+    handshake) hear='echo + >&4' more='' until=-z ;;
     sctp) client=socat kind=SCTP ;;
     udp) client=udp-$udp_client ;;
     esac
@@ -103,10 +105,10 @@ connect() { # becomes one attempt: a first line on fd 4 once it is connected, th
         ;;
     nc-busybox) exec nc "$ip" "$port" -e sh -c "$hear" ;;
     # Its first line is its own message, and one packet of at most 16 kB is read.
-    nc-openbsd) exec nc -n -d -v -W 1 "$ip" "$port" >&4 2>&4 ;;
+    nc-openbsd) exec nc -n -d -v "$until" "$ip" "$port" >&4 2>&4 ;;
     socat)
         case $ip in *:*) peer=${kind}6:[$ip]:$port ;; *) peer=${kind}4:$ip:$port ;; esac
-        exec socat "$peer" "EXEC:'sh -c \"echo + >&4; exec head -c 256 >&4\"',nofork"
+        exec socat "$peer" "EXEC:'sh -c \"echo + >&4$more\"',nofork"
         ;;
     bash)
         # shellcheck disable=SC3025 # only under bash

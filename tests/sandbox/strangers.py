@@ -25,6 +25,18 @@ def silent(peer: socket.socket, over: threading.Event) -> None:
     peer.recv(1)
 
 
+def overhears(heard: list[bytes]) -> Manner:
+    """Says nothing, and notes all that the other said once it has left."""
+
+    def manner(peer: socket.socket, over: threading.Event) -> None:
+        said = b""
+        while piece := peer.recv(4096):
+            said += piece
+        heard.append(said)
+
+    return manner
+
+
 def hesitates(peer: socket.socket, over: threading.Event) -> None:
     """Hangs up after a while, without a word that the other could take for the end."""
     over.wait(0.2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from auditor.model.probe import Outcome
-from probes.outcome import classify
+from probes.outcome import classify, classify_handshake
 from probes.wire import Attempt, BatchReader, encode_batch
 from tests.cluster.artifacts import ensure
 from tests.sandbox.shellpod import (
@@ -32,6 +32,7 @@ from tests.sandbox.strangers import (
     floods,
     hangs_up,
     hesitates,
+    overhears,
     resets,
     silent,
     socket_in,
@@ -199,6 +200,54 @@ def test_a_listener_that_plants_answers_does_not_spoil_the_next_attempt(stage: S
         reader = stage.near.probe([Attempt(i, Network.FAR[0], port, 20) for i, port in enumerate(ports)], window=1)
     outcomes = [classify(reader.records.get(i), FAR_NONCE, port)[0] for i, port in enumerate(ports)]
     assert outcomes == [FAULT, REFUSED, FAULT, REFUSED]
+
+
+# --- handshakes with strangers ---
+
+
+def test_handshake_is_reached_wherever_a_connection_stands_and_as_ever_where_none_does(stage: Stage) -> None:
+    """What the stranger says, and whether it says anything, makes no difference."""
+    wanted = {
+        name: {REACHED} if situation.manner or outcomes == {REACHED} else outcomes
+        for name, situation in SITUATIONS.items()
+        for outcomes in [situation.outcomes]
+    }
+    # A connection that is reset at once may be gone before the client has looked at it.
+    wanted["accepts and resets"] = {REACHED, REFUSED}
+    asked = [
+        Attempt(2 * turn + family, Network.FAR[family], one.port, 20 if one.manner else one.seconds, handshake=True)
+        for turn, one in enumerate(SITUATIONS.values())
+        for family in (0, 1)
+    ]
+
+    reader = stage.near.probe(asked)
+
+    assert reader.complete, reader.shortfall
+    for number, record in sorted(reader.records.items()):
+        name = list(SITUATIONS)[number // 2]
+        outcome, sentence = classify_handshake(record)
+        assert outcome in wanted[name], (name, sentence, record)
+
+
+def test_handshake_sends_nothing_and_leaves(stage: Stage) -> None:
+    heard: list[bytes] = []
+    with strangers(stage.net.far, {3002: overhears(heard)}):
+        reader = stage.near.probe([Attempt(i, Network.FAR[i % 2], 3002, 20, handshake=True) for i in range(4)])
+        wait_until(lambda: len(heard) == 4, "the ends of four connections")
+
+    assert reader.complete, reader.shortfall
+    assert [b""] * 4 == heard
+
+
+def test_handshake_beside_a_nonce_takes_nothing_from_it(stage: Stage) -> None:
+    asked = [Attempt(i, Network.FAR[0], OPEN, 20, handshake=i % 2 == 0) for i in range(6)]
+
+    reader = stage.near.probe(asked, window=1)
+
+    assert reader.complete, reader.shortfall
+    for number, record in reader.records.items():
+        seen = classify(record, FAR_NONCE, OPEN) if number % 2 else classify_handshake(record)
+        assert seen[0] is REACHED, seen
 
 
 # --- how a batch ends ---

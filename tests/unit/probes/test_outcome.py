@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from auditor.model.flow import Protocol
 from auditor.model.probe import Outcome
-from probes.outcome import classify
+from probes.outcome import classify, classify_handshake
 from probes.wire import NO_MEANS, Record
 
 REACHED, REFUSED, SILENT, FAULT = Outcome.REACHED, Outcome.REFUSED, Outcome.SILENT, Outcome.FAULT
@@ -95,3 +95,29 @@ def test_silence_is_only_what_the_agents_own_timer_ended(record: Record) -> None
     assert outcome is not SILENT or record.timed_out
     assert sentence.isprintable()
     assert len(sentence) < 400
+
+
+@pytest.mark.parametrize(
+    ("record", "outcome", "detail"),
+    [
+        (seen(rc=0, connected=True), REACHED, "the handshake was done; nothing was sent"),
+        # Linux's ECONNRESET: whoever answered hung up as soon as it had.
+        (seen(rc=104, connected=True), REACHED, "the handshake was done"),
+        (seen(rc=1, connected=True, data="SSH-2.0"), FAULT, "the client read something"),
+        (seen(rc=0, connected=True, data=OURS), FAULT, "the client read something"),
+        (seen(rc=137, timed_out=True, connected=True), FAULT, "the client did not end with its handshake"),
+        (seen(rc=137, timed_out=True), SILENT, "no answer within the time limit"),
+        (seen(rc=110, timed_out=True, connected=None), SILENT, "no answer within the time limit"),
+        (seen(rc=0), FAULT, "the client ended without a handshake"),
+        (seen(rc=0, connected=None), FAULT, "the client ended without a handshake"),
+        (seen(rc=126), FAULT, "the client could not run to its end (exit 126)"),
+        (seen(rc=NO_MEANS), FAULT, "the client could not run to its end (exit 127)"),
+        (seen(rc=-101), FAULT, "the client could not run to its end (exit -101)"),
+        (seen(rc=111), REFUSED, "refused (exit 111)"),
+        (None, FAULT, "no record"),
+    ],
+)
+def test_each_row_of_handshakes(record: Record | None, outcome: Outcome, detail: str) -> None:
+    said, sentence = classify_handshake(record)
+    assert said is outcome
+    assert detail in sentence

@@ -76,6 +76,12 @@ def test_a_protocol_is_named_where_it_is_not_tcp() -> None:
     assert [listener_word((protocol, 53)) for protocol in Protocol] == ["53", "53/udp", "53/sctp"]
 
 
+def test_a_handshake_is_named_and_is_of_tcp_alone() -> None:
+    assert b"0 192.0.2.1 80 1.0 handshake\n" in encode_batch("b", 1, [Attempt(0, "192.0.2.1", 80, 1.0, handshake=True)])
+    with pytest.raises(ValueError, match="UDP has no handshake"):
+        encode_batch("b", 1, [Attempt(0, "192.0.2.1", 80, 1.0, Protocol.UDP, handshake=True)])
+
+
 def test_the_agent_is_told_when_to_give_up_at_the_latest() -> None:
     few = encode_batch("b", 64, [Attempt(0, "192.0.2.1", 80, 1)])
     many = encode_batch("b", 64, [Attempt(i, "192.0.2.1", 80, 5) for i in range(640)])
