@@ -9,16 +9,17 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 
 from auditor import __version__, settings
 from auditor.errors import NetauditError
 from auditor.flags import RUN_FORMATS, build_parser
+from auditor.voice import Voice
 from reports.plain import plain
 
 FAILED, INTERRUPTED = 1, 130
@@ -27,6 +28,12 @@ MAKE_PARSER = partial(build_parser, RUN_FORMATS, __version__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 clean, 1 failed, 2 usage, 3 findings, 4 incomplete."""
+    # Whatever is said on stderr, by whom ever: that nobody hears it does not keep a run from removing its pods.
+    with redirect_stderr(cast("TextIO", Voice(sys.stderr))):
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         flags, words = _read(sys.argv[1:] if arguments is None else arguments)
     except NetauditError as error:

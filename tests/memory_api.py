@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from auditor.cluster.api import KubeApi
 from auditor.cluster.exec import ExecChannel
+from auditor.cluster.resources import CORE
 from auditor.errors import ApiRefused, ClusterUnreachable, NetauditError, PermissionMissing
 from tests.jumping import clock
 
@@ -31,7 +32,7 @@ LINGER = 5.0
 """Seconds before the namespace controller begins with a namespace that is to go."""
 GRACE = 1.0
 """Seconds that a pod takes to start, and to end."""
-LISTS = frozenset({"pods", "deployments", "namespaces", "leases", "networkpolicies", "nodes"})
+LISTS = frozenset({*CORE, "leases"})
 _NAMESPACE = re.compile(r"/api/v1/namespaces/([^/]+)")
 _INSIDE = re.compile(r"/apis?/.+?/namespaces/([^/]+)/.+")
 

@@ -37,6 +37,7 @@ ACTING = (
     "auditor.ports",
     "auditor.progress",
     "auditor.settings",
+    "auditor.voice",
     "probes.agents",
     "probes.backends",
     "probes.runner",

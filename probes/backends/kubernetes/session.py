@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,13 +15,14 @@ from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
 from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
-from auditor.plan import OWN_LABELS
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import carry_out
 from probes.backends.kubernetes.conversation import Desk
-from probes.backends.kubernetes.lease import REMOVED, Clock, HeldLease
+from probes.backends.kubernetes.ending import Ending, to_the_end, unfailing
+from probes.backends.kubernetes.homes import HOME, ensure_namespaces
+from probes.backends.kubernetes.lease import Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.surroundings import Surroundings
@@ -31,22 +32,17 @@ from probes.placement import (
     AgentSpec,
     Marks,
     holder_manifest,
-    namespace_manifest,
     pod_manifest,
     policies_path,
     policy_manifest,
 )
 from probes.runner import run_batches
 
-CONFLICT, FORBIDDEN = 409, 403
 CREATORS = 16
-SWEEPS = 3
 ROUNDS_IN_BUDGET = 5
 """A round that was slowed down may take this part of the budget; three of them leave time for the rest."""
 UNDER_WAY = 1.0
 """Seconds in which a request whose sender was cancelled may still come through."""
-HOME = "netaudit"
-"""The namespace of the Lease."""
 
 
 @dataclass(slots=True)
@@ -71,26 +67,33 @@ class KubernetesBackend:
     @asynccontextmanager
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:
         """Bring the stand-ins to run; whatever happens inside, they are gone afterwards or stand in `leftovers`."""
+        tell = unfailing(on_event)
         lease = HeldLease(self.api, self.marks.run, self.clock)
         around = self._surroundings(plan)
         follower = PodFollower(
             self.api, f"{self.marks.holder}-", lambda raw: around.report(own_reaction(raw, self.marks.holder))
         )
+        homes = sorted({stand_in.namespace for stand_in in plan.stand_ins} | {HOME})
+        ending = Ending(self.api, self.marks, lease, follower, around, homes, self._reach(plan), tell)
         started = False
         try:
-            await self._prepare(lease, plan, on_event)
+            await self._prepare(lease, plan, tell)
             await around.watch()
-            await self._announce(plan, on_event)
-            session = _Session(self, plan, follower, around, on_event)
+            await self._announce(plan, tell)
+            session = _Session(self, plan, follower, around, tell)
             await around.unless_withdrawn(session.start())
             started = True
             yield session
         finally:
-            # It reacts to pods that go, too, and nobody is to be told of that.
-            await around.close()
-            homes = {stand_in.namespace for stand_in in plan.stand_ins} | {HOME}
-            pause = 0.0 if started else UNDER_WAY
-            await _finish(self._clean_up(lease, follower, on_event, (plan, homes, pause)), on_event)
+            await to_the_end(self._end(ending, 0.0 if started else UNDER_WAY), tell)
+
+    async def _end(self, ending: Ending, pause: float) -> None:
+        self.leftovers = await ending.clean_up(pause)
+        if self._announced:
+            text = ended(self.marks, len(self.leftovers))
+            await announce(self.api, self.marks, self.clock, "AuditEnded", text)
+        if ending.lease.lost and ending.lease.held_once:
+            ending.tell(Warned(f"the Lease was lost during the run: {ending.lease.lost}"))
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         """One dry run for each namespace that is not ours."""
@@ -129,12 +132,12 @@ class KubernetesBackend:
             trouble = await sweep.remove(self.api, stale, say)
             for text in trouble:
                 say(f"left by an earlier run and not removed: {text}")
-        await _ensure_namespaces(self.api, self.marks, plan.own_namespaces)
+        await ensure_namespaces(self.api, self.marks, plan.own_namespaces)
 
     async def _take(self, lease: HeldLease, say: Callable[[str], None]) -> None:
         """Take the Lease; its namespace may go away in between, with a run that just ends."""
         for last in (False, False, True):
-            await _ensure_namespaces(self.api, self.marks, (HOME,))
+            await ensure_namespaces(self.api, self.marks, (HOME,))
             try:
                 await lease.take(say)
             except ApiRefused as error:
@@ -144,102 +147,9 @@ class KubernetesBackend:
             else:
                 return
 
-    async def _clean_up(
-        self, lease: HeldLease, follower: PodFollower, on_event: OnEvent, made: tuple[ProbePlan, set[str], float]
-    ) -> None:
-        plan, homes, pause = made
-        on_event(StageStarted("clean up"))
-        await follower.close()
-        await asyncio.sleep(pause)
-        trouble: list[str] = []
-        try:
-            await lease.look()
-            # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
-            for turn in range(SWEEPS):
-                found = await self._own(lease, self._reach(plan), with_home=turn == 0)
-                if not found.names():
-                    break
-                trouble = [*await sweep.remove(self.api, found, _quiet)]
-            await lease.give_back()
-            trouble = await sweep.still_there(self.api, trouble)
-        except NetauditError as error:
-            where = ", ".join(sorted(homes))
-            trouble.append(f"what begins with {self.marks.holder} in {where}: {error.what}: {error.why}")
-        self.leftovers = tuple(trouble)
-        if self._announced:
-            await announce(self.api, self.marks, self.clock, "AuditEnded", ended(self.marks, len(trouble)))
-        if lease.lost and lease.held_once:
-            on_event(Warned(f"the Lease was lost during the run: {lease.lost}"))
-
-    async def _own(self, lease: HeldLease, within: Sequence[str] | None, *, with_home: bool) -> sweep.Leftovers:
-        """What bears this run's marks, and once the Lease's namespace, whichever run made it.
-
-        Nothing else: as soon as that namespace is gone, the next run may be at work.
-        """
-        found = await sweep.find(self.api, self.marks.run, within)
-        if lease.lost not in {"", REMOVED}:
-            # Whoever has the Lease now lives in these namespaces, and removes them at its end.
-            return replace(found, namespaces=())
-        home: list[str] = []
-        if with_home and lease.held and await sweep.is_made_by_a_run(self.api, HOME):
-            lease.stop_renewing()
-            home = [HOME]
-        return replace(found, namespaces=tuple(sorted({*found.namespaces, *home})))
-
-
-def _quiet(_: str) -> None:
-    """Say nothing: the stage's own line is enough."""
-
 
 def _speaker(on_event: OnEvent) -> Callable[[str], None]:
     return lambda text: on_event(Warned(text))
-
-
-async def _finish(work: Awaitable[None], on_event: OnEvent) -> None:
-    """Carry clean-up to its end although the run is being cancelled, and only then let the cancellation on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            on_event(Warned("still removing probe pods; netaudit cleanup would do the same later"))
-    task.result()
-    if cancelled is not None:
-        raise cancelled
-
-
-async def _ensure_namespaces(api: KubeApi, marks: Marks, names: Sequence[str]) -> None:
-    for name in names:
-        try:
-            await api.create("/api/v1/namespaces", namespace_manifest(name, OWN_LABELS, marks))
-        except ApiRefused as error:
-            # Who may not make namespaces may have been given them: then this one is there.
-            if error.status not in {CONFLICT, FORBIDDEN}:
-                raise
-            await _wait_usable(api, name, OWN_LABELS, marks)
-
-
-async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: Marks) -> None:
-    """Wait out a namespace that is being deleted and make it again; one that stands is used as it is."""
-    path = f"/api/v1/namespaces/{name}"
-    try:
-        async with asyncio.timeout(sweep.GONE_SECONDS):
-            found = await api.get(path)
-            while (found.get("metadata") or {}).get("deletionTimestamp"):
-                await asyncio.sleep(sweep.POLL)
-                found = await api.get(path)
-    except TimeoutError as error:
-        raise NetauditError(
-            f"the namespace {name} of an earlier run is still being deleted",
-            why=f"it has been so for more than {sweep.GONE_SECONDS:.0f} s; a finalizer may hold it",
-            attempt=f"kubectl get namespace {name} -o yaml",
-        ) from error
-    except ApiRefused as error:
-        if error.status != sweep.MISSING:
-            raise
-        await api.create("/api/v1/namespaces", namespace_manifest(name, labels, marks))
 
 
 class _Session:

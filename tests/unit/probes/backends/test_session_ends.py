@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from auditor.errors import NetauditError, RunInProgress
+from auditor.events import Event
 from probes.placement import Marks, holder_manifest
 from tests.jumping import START
 from tests.memory_api import MemoryApi
@@ -95,6 +96,19 @@ async def test_a_second_cancellation_does_not_stop_the_clean_up() -> None:
     assert task.cancelled()
     assert api.paths() == []
     assert any("still removing probe pods" in text for text in heard.warnings)
+
+
+@pytest.mark.parametrize("fault", [OSError("the terminal is gone"), SystemExit(1), ValueError("closed file")])
+async def test_a_listener_that_fails_stops_nothing(fault: BaseException) -> None:
+    """Where whatever is told raises, as a library does whose pipe is closed, the run goes on and leaves nothing."""
+    api = MemoryApi()
+
+    def tell(_: Event) -> None:
+        raise fault
+
+    async with backend(api).session(PLAN, tell) as session:
+        assert reasons(session) == ["placed"]
+    assert api.paths() == []
 
 
 async def test_a_second_run_refuses_and_removes_nothing_of_the_first() -> None:

@@ -92,6 +92,21 @@ async def test_what_happens_while_a_watch_is_broken_is_seen_afterwards(break_: E
         await in_session(api, lambda session: session.wait_until(1000))
 
 
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_second_cancellation_while_the_watches_close_stops_nothing(ticks: int) -> None:
+    """Whenever it comes, also in the moments before the first thing is removed."""
+    api = beside()
+    task = asyncio.ensure_future(in_session(api, lambda session: session.wait_until(1000)))
+    await asyncio.sleep(20)
+    task.cancel()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert api.paths() == sorted([BUDGET, SLICE])
+
+
 async def test_no_pod_is_made_where_nobody_may_watch() -> None:
     """What cannot be watched cannot be shown to be harmless."""
     api = beside()

@@ -1,0 +1,49 @@
+"""netaudit's own namespaces: made by a run, or used as somebody made them for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from auditor.cluster.api import KubeApi
+from auditor.errors import ApiRefused, NetauditError
+from auditor.plan import OWN_LABELS
+from probes.backends.kubernetes import sweep
+from probes.placement import Marks, namespace_manifest
+
+CONFLICT, FORBIDDEN = 409, 403
+HOME = "netaudit"
+"""The namespace of the Lease."""
+
+
+async def ensure_namespaces(api: KubeApi, marks: Marks, names: Sequence[str]) -> None:
+    """Make the namespaces that are not there; one that is being deleted is waited for and made again."""
+    for name in names:
+        try:
+            await api.create("/api/v1/namespaces", namespace_manifest(name, OWN_LABELS, marks))
+        except ApiRefused as error:
+            # Who may not make namespaces may have been given them: then this one is there.
+            if error.status not in {CONFLICT, FORBIDDEN}:
+                raise
+            await _wait_usable(api, name, OWN_LABELS, marks)
+
+
+async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: Marks) -> None:
+    """Wait out a namespace that is being deleted and make it again; one that stands is used as it is."""
+    path = f"/api/v1/namespaces/{name}"
+    try:
+        async with asyncio.timeout(sweep.GONE_SECONDS):
+            found = await api.get(path)
+            while (found.get("metadata") or {}).get("deletionTimestamp"):
+                await asyncio.sleep(sweep.POLL)
+                found = await api.get(path)
+    except TimeoutError as error:
+        raise NetauditError(
+            f"the namespace {name} of an earlier run is still being deleted",
+            why=f"it has been so for more than {sweep.GONE_SECONDS:.0f} s; a finalizer may hold it",
+            attempt=f"kubectl get namespace {name} -o yaml",
+        ) from error
+    except ApiRefused as error:
+        if error.status != sweep.MISSING:
+            raise
+        await api.create("/api/v1/namespaces", namespace_manifest(name, labels, marks))
