@@ -48,7 +48,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         policies=[_claim(item) for item in material.comparison.policies],
         nodes=[_claim(item) for item in material.comparison.nodes],
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
-        limits=[*_choice(plan, options), *LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
+        limits=[*_choice(plan, options), *_before(material), *LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
         warnings=sorted({*snapshot.warnings, *plan.notes}),
         leftovers=sorted(material.leftovers),
         rules=[_claim(item) for item in material.comparison.rules],
@@ -114,6 +114,19 @@ def _choice(plan: ProbePlan, options: Options) -> list[str]:
         (
             f"--coverage {options.coverage.value} chose {len(plan.flows):,} of {whole:,} flows (seed {options.seed}); "
             "the others were not tried, and a leak among them would not show. --coverage full tries them."
+        )
+    ]
+
+
+def _before(material: Material) -> list[str]:
+    """What flows that were taken over cannot say."""
+    if not any(item.measured for item in material.comparison.judgements):
+        return []
+    return [
+        (
+            f"Flows that were taken over hold for the time at which run {material.resumed} measured them. Nothing that "
+            "bears on them has changed since, and for each node of theirs something like them was tried anew; they do "
+            "not speak for nodes."
         )
     ]
 
@@ -218,6 +231,7 @@ def _flow(judgement: Judgement, identity_of: Mapping[str, str]) -> doc.FlowEntry
         tries=sum(len(item.outcomes) for item in judgement.observations),
         milliseconds=last.milliseconds if last else -1,
         settled_after_seconds=round(judgement.settled_after, 1),
+        measured=judgement.measured,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field, replace
 
 from auditor.accord import answers
 from auditor.claims import node_claims, policy_claims
@@ -19,14 +19,17 @@ from auditor.events import StageStarted, Warned
 from auditor.expected import cover, demands
 from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
-from auditor.model.expectation import Covered
-from auditor.model.finding import Comparison
+from auditor.model.expectation import Answer, Covered
+from auditor.model.finding import Comparison, Judgement
+from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
+from auditor.past import Past, Taken, check_cluster, take_over, with_past
 from auditor.plan import is_audited, is_system, make_plan, own_namespaces
-from auditor.ports import OnEvent, ProbeBackend, ProbeSession, SnapshotSource
+from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.predict import predict
+from auditor.recording import Recorded, marks_of
 from auditor.rounds import (
     CLOSING,
     FLOWS,
@@ -62,12 +65,18 @@ class Forecast:
     """What decides: the policies that were read, and those that netaudit is to make."""
     covered: tuple[Covered, ...] = ()
     """The user's expectations, with the flows that they cover."""
+    taken: Mapping[int, Taken] = field(default_factory=dict)
+    """Flows that an earlier run measured and that are not tried anew, by id."""
+    resumed: str = ""
+    """The earlier run; empty where there is none."""
 
 
-async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) -> Forecast:
-    """Read the cluster, predict its flows and plan the probes."""
+async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, past: Past | None = None) -> Forecast:
+    """Read the cluster, predict its flows and plan the probes; what holds of an earlier run need not be tried anew."""
     on_event(StageStarted("read the cluster"))
     snapshot = decode(await source.collect())
+    if past is not None:
+        check_cluster(past, snapshot.cluster_uid)
     on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
     engine = identify_engine(snapshot)
     if options.mode is Mode.SENTINEL:
@@ -79,25 +88,36 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent) 
     model = Model(snapshot, own_namespaces(), engine.dialect)
     covered = cover(model, matrix.identities, options.expectations)
     plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
-    return Forecast(snapshot, matrix, plan, engine, model, covered)
+    taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
+    if past is not None:
+        on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
+    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "")
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:
     return not is_system(pod.namespace) or pod.namespace in options.namespaces
 
 
-async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Options, on_event: OnEvent) -> Material:
-    """Audit a cluster: what policies should do, what packets show they do, and every difference."""
-    known = await forecast(source, options, on_event)
-    model, plan = known.model, known.plan
-    subjects = [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
-    spared = [item.pods[0] for item in known.matrix.identities if item.id in known.plan.spared]
+async def run_audit(
+    source: SnapshotSource,
+    backend: ProbeBackend,
+    options: Options,
+    on_event: OnEvent,
+    *,
+    past: Past | None = None,
+    journal: Journal | None = None,
+) -> Material:
+    """Audit a cluster: what policies should do, what packets show they do, and every difference.
+
+    Goes on from `past`, and notes in `journal` what another run could go on from.
+    """
+    known = await forecast(source, options, on_event, past)
+    model, plan, noted = known.model, known.plan, journal or NoJournal()
     seen: list[Observation] = []
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
-    if plan.flows:
-        plan = await _rehearsed(known, backend, options, on_event)
+    plan = await _rehearsed(known, backend, options, on_event)
     if not plan.flows:
-        return _untried(known, plan, subjects)
+        return _untried(known, plan, options)
     async with backend.session(plan, on_event) as session:
         placement = dict(session.placed)
         flows = as_stored(plan.flows, placement, model)
@@ -105,49 +125,70 @@ async def run_audit(source: SnapshotSource, backend: ProbeBackend, options: Opti
             flows, left = in_use(flows, placement)
             plan = replace(plan, skipped=(*plan.skipped, *left))
         strays = _strays(placement, model, known.matrix)
-        withdrawn = await _within(end, measure(session, flows, options, seen), options, on_event)
+        noted.begin(known.snapshot.cluster_uid, marks_of(model, known.engine))
+        anew = tuple(flow for flow in flows if flow.id not in known.taken)
+        withdrawn = await _within(end, measure(Recorded(session, noted, flows), anew, options, seen), options, on_event)
         moved = moved_flows(flows, placement, session.placed)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
         changed = {} if withdrawn else await _changed(source, plan, flows, placement, model)
     if withdrawn:
+        noted.write(Reaction(withdrawn))
         changed = await _changed(source, plan, flows, placement, model)
     changed |= moved
-    judgements = compare(flows, Evidence(placement, seen), changed)
-    policies = policy_claims(judgements, model, placement, subjects, spared)
-    comparison = Comparison(
-        judgements, policies, node_claims(judgements, placement), rule_claims(judgements, model, placement)
-    )
-    identities = {identity.id: identity for identity in known.matrix.identities}
-    told = answers(known.covered, judgements, plan)
-    findings = diagnose(
-        Case(plan, placement, comparison, identities, known.snapshot.cluster_uid, known.snapshot.doubts, told)
-    )
-    rounds = len({observation.round for observation in seen})
+    judged = compare(anew, Evidence(placement, seen), changed)
+    comparison = _claimed(known, options, with_past(judged, flows, known.taken, placement, changed), placement)
+    told = answers(known.covered, comparison.judgements, plan)
     return Material(
         snapshot=known.snapshot,
         matrix=known.matrix,
         plan=plan,
         placement=placement,
         comparison=comparison,
-        findings=findings,
+        findings=diagnose(_case(known, plan, placement, comparison, told)),
         strays=strays,
-        rounds=rounds,
+        rounds=len({observation.round for observation in seen}),
         leftovers=tuple(backend.leftovers),
         withdrawn=withdrawn,
         answers=told,
+        resumed=known.resumed,
     )
 
 
-def _untried(known: Forecast, plan: ProbePlan, subjects: Sequence[Pod]) -> Material:
+def _subjects(known: Forecast, options: Options) -> list[Pod]:
+    return [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
+
+
+def _claimed(known: Forecast, options: Options, judgements: tuple[Judgement, ...], placement: Placement) -> Comparison:
+    """What the judged flows prove; of nodes only those speak that this run measured."""
+    spared = [item.pods[0] for item in known.matrix.identities if item.id in known.plan.spared]
+    return Comparison(
+        judgements,
+        policy_claims(judgements, known.model, placement, _subjects(known, options), spared),
+        node_claims([item for item in judgements if not item.measured], placement),
+        rule_claims(judgements, known.model, placement),
+    )
+
+
+def _case(
+    known: Forecast, plan: ProbePlan, placement: Placement, comparison: Comparison, told: tuple[Answer, ...]
+) -> Case:
+    identities = {identity.id: identity for identity in known.matrix.identities}
+    snapshot = known.snapshot
+    return Case(plan, placement, comparison, identities, snapshot.cluster_uid, snapshot.doubts, told)
+
+
+def _untried(known: Forecast, plan: ProbePlan, options: Options) -> Material:
     """What an audit comes to where there is no flow to try."""
-    empty = Comparison((), policy_claims((), known.model, {}, subjects))
+    empty = Comparison((), policy_claims((), known.model, {}, _subjects(known, options)))
     told = answers(known.covered, (), plan)
-    findings = diagnose(Case(plan, {}, empty, {}, known.snapshot.cluster_uid, known.snapshot.doubts, told))
-    return Material(known.snapshot, known.matrix, plan, {}, empty, findings, answers=told)
+    findings = diagnose(_case(known, plan, {}, empty, told))
+    return Material(known.snapshot, known.matrix, plan, {}, empty, findings, answers=told, resumed=known.resumed)
 
 
 async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:
     """The plan without what admission would refuse, or change so that something could react to it."""
+    if not known.plan.flows:
+        return known.plan
     on_event(StageStarted("ask admission", "a dry run in each namespace"))
     titles = {item.id: item.title for item in known.matrix.identities if is_audited(item, options)}
     found = await backend.rehearse(known.plan)

@@ -117,7 +117,7 @@ def compare(
 def judge(flow: PlannedFlow, evidence: Evidence) -> Judgement:
     """Compare one prediction with its measurements."""
     seen = tuple(evidence.of(flow))
-    lost = _not_placed(flow, evidence.placement)
+    lost = not_placed(flow, evidence.placement)
     if lost is not None:
         return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, lost)
     if not seen:
@@ -130,7 +130,8 @@ def judge(flow: PlannedFlow, evidence: Evidence) -> Judgement:
     return Judgement(flow, Agreement.INCONCLUSIVE, strongest(seen[-1]), reason, seen)
 
 
-def _not_placed(flow: PlannedFlow, placement: Placement) -> str | None:
+def not_placed(flow: PlannedFlow, placement: Placement) -> str | None:
+    """Why a flow cannot be tried, because one of its ends does not run; None where both do."""
     for word, key in (("source", flow.source), ("destination", flow.destination)):
         item = placement.get(key)
         if item is None or isinstance(item, NotPlaced):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from auditor.errors import UsageError
+from auditor.flag_values import at_least, budget, default, fraction, seconds
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options
@@ -40,6 +41,7 @@ examples:
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
   netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
   netaudit run --coverage full                  every pair of identities on every port
+  netaudit run --resume last                    go on from a run that was killed or incomplete
 
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
@@ -48,9 +50,6 @@ AGENTS = ("auto", "shell", "python")
 RUN_FORMATS = ("table", "json", "html")
 """What `reports` renders."""
 SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
-UNITS = {"s": 1, "m": 60, "h": 3600}
-LEAST_BUDGET = 90
-"""Seconds: below this, cleaning up would leave no time to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ def build_parser(
         formatter_class=raw,
     )
     _add_scope(run)
+    _add_journal(run)
     _add_report(run, formats)
     _add_limits(run)
     predict = commands.add_parser(
@@ -116,10 +116,10 @@ def _shared() -> argparse.ArgumentParser:
     group.add_argument("--context", metavar="NAME", help="context of the kubeconfig instead of the current one")
     group.add_argument(
         "--rate",
-        type=_at_least(1),
+        type=at_least(1),
         default=DEFAULTS.rate,
         metavar="N",
-        help=_default("API requests a second", DEFAULTS.rate),
+        help=default("API requests a second", DEFAULTS.rate),
     )
     group = shared.add_argument_group("settings", ELSEWHERE)
     group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
@@ -136,7 +136,7 @@ def _add_cleanup(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=[item.value for item in Mode],
         default=DEFAULTS.mode.value,
-        help=_default("sentinel: look only into netaudit's own namespaces; clone: everywhere", DEFAULTS.mode.value),
+        help=default("sentinel: look only into netaudit's own namespaces; clone: everywhere", DEFAULTS.mode.value),
     )
 
 
@@ -157,7 +157,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=[item.value for item in Mode],
         default=DEFAULTS.mode.value,
-        help=_default(
+        help=default(
             "clone: probe pods beside workloads; sentinel: netaudit's own pods and policies in its own namespaces, "
             "which needs no right elsewhere",
             DEFAULTS.mode.value,
@@ -177,13 +177,28 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--image",
         default=DEFAULTS.image,
-        help=_default("image of the probe pods: busybox, netshoot, netaudit's own or one with Python", DEFAULTS.image),
+        help=default("image of the probe pods: busybox, netshoot, netaudit's own or one with Python", DEFAULTS.image),
     )
     group.add_argument(
         "--agent",
         choices=AGENTS,
         default=DEFAULTS.agent,
-        help=_default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
+        help=default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
+    )
+
+
+def _add_journal(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("earlier runs")
+    group.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on from a run that did not end well, by its id or `last`: what it measured within the last hour and "
+        "nothing bears on that changed is taken over",
+    )
+    group.add_argument(
+        "--journal",
+        metavar="DIR",
+        help="where runs note down what others may go on from (default: in the user's state directory)",
     )
 
 
@@ -192,7 +207,7 @@ def _add_coverage(group: argparse._ArgumentGroup) -> None:
         "--coverage",
         choices=[item.value for item in Coverage],
         default=DEFAULTS.coverage.value,
-        help=_default(
+        help=default(
             "smoke: each node and direction once; rules: each policy direction, rule, node and identity, and a "
             "sample of the other denials; full: every pair and port",
             DEFAULTS.coverage.value,
@@ -200,10 +215,10 @@ def _add_coverage(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--seed",
-        type=_at_least(0),
+        type=at_least(0),
         default=DEFAULTS.seed,
         metavar="N",
-        help=_default("by which --coverage rules draws its sample", DEFAULTS.seed),
+        help=default("by which --coverage rules draws its sample", DEFAULTS.seed),
     )
 
 
@@ -222,14 +237,14 @@ def _add_report(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None
         "--fail-on",
         choices=[item.value for item in Severity],
         default=DEFAULTS.fail_on.value,
-        help=_default("exit 3 from this severity on", DEFAULTS.fail_on.value),
+        help=default("exit 3 from this severity on", DEFAULTS.fail_on.value),
     )
     group.add_argument(
         "--min-coverage",
-        type=_fraction,
+        type=fraction,
         default=DEFAULTS.min_coverage,
         metavar="PART",
-        help=_default("exit 4 below this part of the planned flows judged", DEFAULTS.min_coverage),
+        help=default("exit 4 below this part of the planned flows judged", DEFAULTS.min_coverage),
     )
 
 
@@ -237,78 +252,39 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
     group.add_argument(
         "--settle",
-        type=_seconds,
+        type=seconds,
         default=DEFAULTS.settle,
         metavar="SECONDS",
-        help=_default("how long a surprise is tried again before it stands", DEFAULTS.settle),
+        help=default("how long a surprise is tried again before it stands", DEFAULTS.settle),
     )
     group.add_argument(
         "--start-timeout",
-        type=_seconds,
+        type=seconds,
         default=DEFAULTS.start_timeout,
         metavar="SECONDS",
-        help=_default("how long probe pods may take to run; it begins anew when one does", DEFAULTS.start_timeout),
+        help=default("how long probe pods may take to run; it begins anew when one does", DEFAULTS.start_timeout),
     )
     group.add_argument(
         "--budget",
-        type=_budget,
+        type=budget,
         default=DEFAULTS.budget,
         metavar="SECONDS",
-        help=_default("for the whole run, cleanup included", DEFAULTS.budget),
+        help=default("for the whole run, cleanup included", DEFAULTS.budget),
     )
     group.add_argument(
         "--max-pods",
-        type=_at_least(3),
+        type=at_least(3),
         default=DEFAULTS.max_pods,
         metavar="N",
-        help=_default("probe pods at most", DEFAULTS.max_pods),
+        help=default("probe pods at most", DEFAULTS.max_pods),
     )
     group.add_argument(
         "--max-flows",
-        type=_at_least(1),
+        type=at_least(1),
         default=DEFAULTS.max_flows,
         metavar="N",
-        help=_default("flows at most", DEFAULTS.max_flows),
+        help=default("flows at most", DEFAULTS.max_flows),
     )
-
-
-def _default(text: str, value: object) -> str:
-    return f"{text} (default: {value:g})" if isinstance(value, float) else f"{text} (default: {value})"
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
-        return value
-
-    return number
-
-
-def _seconds(text: str) -> float:
-    unit = UNITS.get(text[-1:], 0)
-    try:
-        value = float(text[:-1]) * unit if unit else float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 45, 45s or 10m") from error
-    if not 0 <= value <= UNITS["h"]:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1h")
-    return value
-
-
-def _budget(text: str) -> int:
-    value = int(_seconds(text))
-    if value < LEAST_BUDGET:
-        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_BUDGET} s")
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
 
 
 def options_from(flags: argparse.Namespace) -> Options:
@@ -325,6 +301,12 @@ def options_from(flags: argparse.Namespace) -> Options:
             "--mode sentinel tells nothing of --expect",
             why="expectations are about workloads, and its probe pods stand for none",
             attempt="--mode clone with --expect, or netaudit predict --expect for the policies alone",
+        )
+    if mode is Mode.SENTINEL and flags.resume:
+        raise UsageError(
+            "--mode sentinel has nothing to go on from",
+            why="each run makes its policies anew, so that nothing measured before is about them",
+            attempt="--mode sentinel alone",
         )
     return Options(
         mode=mode,

@@ -1,4 +1,4 @@
-"""The two doors to the outside: where snapshots come from and who carries out probes."""
+"""The doors to the outside: where snapshots come from, who carries out probes, who keeps a run's journal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from auditor.events import Event
+from auditor.model.journal import Entry, Marks
 from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal
 
 OnEvent = Callable[[Event], None]
@@ -63,3 +64,30 @@ class ProbeBackend(Protocol):
     @property
     def leftovers(self) -> Sequence[str]:
         """What could not be removed, after the session has ended."""
+
+
+class Journal(Protocol):
+    """Keeps what a run notes down while it is at work; never fails a run."""
+
+    def begin(self, cluster: str, marks: Marks) -> None:
+        """Start the journal of a run in the cluster of that UID."""
+
+    def write(self, entry: Entry) -> None:
+        """Add one entry."""
+
+    def now(self) -> str:
+        """The time, RFC 3339 in UTC."""
+
+
+class NoJournal:
+    """Keeps nothing."""
+
+    def begin(self, cluster: str, marks: Marks) -> None:
+        """Start nothing."""
+
+    def write(self, entry: Entry) -> None:
+        """Add nothing."""
+
+    def now(self) -> str:
+        """No time."""
+        return ""

@@ -45,6 +45,8 @@ class Material:
     """What reacted to the probe pods, so that they were removed at once; empty where nothing did."""
     answers: tuple[Answer, ...] = ()
     """What came of the user's expectations."""
+    resumed: str = ""
+    """The run that this one went on from; empty where there was none."""
 
 
 def summarise(material: Material, options: Options) -> Summary:
@@ -62,6 +64,7 @@ def summarise(material: Material, options: Options) -> Summary:
         sentence=_sentence(comparison, counts, gaps)
         + _chosen(material, options)
         + _kept(material.answers)
+        + _taken(material)
         + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
@@ -78,6 +81,7 @@ def summarise(material: Material, options: Options) -> Summary:
         unchosen=material.plan.unchosen,
         expectations=len(material.answers),
         expectations_broken=_broken(material.answers),
+        taken_over=len(_measured_before(material)),
     )
 
 
@@ -186,6 +190,23 @@ def _kept(answers: Sequence[Answer]) -> str:
         return ""
     broken, kept = _broken(answers), sum(answer.accord in {Accord.KEPT, Accord.LATE} for answer in answers)
     return f" Of {len(answers)} expectations {kept} are kept and {broken} are broken."
+
+
+def _measured_before(material: Material) -> list[str]:
+    """The times at which another run measured what was taken over, sorted."""
+    return sorted(item.measured for item in material.comparison.judgements if item.measured)
+
+
+def _taken(material: Material) -> str:
+    """What was not measured by this run, and when it was."""
+    if not material.resumed:
+        return ""
+    times = _measured_before(material)
+    whole = len(material.comparison.judgements)
+    if not times:
+        return f" None of the {whole:,} flows was taken over from run {material.resumed}."
+    when = f"at {times[0]}" if times[0] == times[-1] else f"from {times[0]} to {times[-1]}"
+    return f" {len(times):,} of the {whole:,} flows were taken over from run {material.resumed}, measured {when}."
 
 
 def _where(comparison: Comparison) -> str:

@@ -320,5 +320,10 @@ def _environment(report: AuditReport) -> tuple[tuple[str, str], ...]:
         ("probe image", f"{run.image} ({run.agent} agent)"),
         ("method", "; ".join(method)),
         ("choice", f"--coverage {run.coverage}, seed {run.seed}"),
+        *(
+            (("went on from", f"run {run.resumed}: {plural(report.summary.taken_over, 'flow')}"),)
+            if run.resumed
+            else ()
+        ),
         ("command", run.command or "not recorded"),
     )

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,15 +23,18 @@ from auditor.cluster.api import KubeApi
 from auditor.cluster.confined import OwnNamespaces
 from auditor.cluster.live import LiveCluster
 from auditor.commands.expecting import expectations_from
+from auditor.commands.journals import JournalFile, discard, folder_of, kept, load
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
 from auditor.flags import options_from, outputs_from
 from auditor.model.options import Mode, Options
 from auditor.model.report import AuditReport, Run
+from auditor.past import Past, check
 from auditor.plan import CONTROL_NAMESPACE
 from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
+from auditor.verdict import incompleteness
 from probes.agents import text_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, choose_agent
@@ -46,15 +50,19 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
     options = replace(options_from(flags), expectations=expectations_from(flags.expect))
     outputs = outputs_from(flags, FORMATS)
     check_files(outputs)
+    folder = folder_of(flags.journal)
+    past = load(folder, flags.resume) if flags.resume else None
+    if past is not None:
+        check(past, options, __version__, _now())
 
     async def work(api: KubeApi) -> int:
         if flags.dry_run:
             with Reporter(console, quiet=flags.quiet) as reporter:
-                known = await forecast(_source(api, options), options, reporter)
+                known = await forecast(_source(api, options), options, reporter, past)
             sys.stdout.write(render_forecast(known.plan, known.matrix, options, predicted_answers(known.covered)))
             return 0
         with Reporter(console, quiet=flags.quiet) as reporter:
-            report = await _audit(api, options, reporter, words)
+            report = await _audit(api, options, reporter, words, (folder, past))
         write(report, outputs, FORMATS)
         return report.summary.exit_code
 
@@ -67,8 +75,11 @@ def _source(api: KubeApi, options: Options) -> SnapshotSource:
     return LiveCluster(api)
 
 
-async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequence[str]) -> AuditReport:
-    started = datetime.now(UTC)
+async def _audit(
+    api: KubeApi, options: Options, reporter: Reporter, words: Sequence[str], journals: tuple[Path, Past | None]
+) -> AuditReport:
+    folder, past = journals
+    started = _now()
     expires = started + timedelta(seconds=2 * options.budget)
     marks = Marks(_random(6), __version__, _stamp(expires))
     agent = choose_agent(options.agent, options.image)
@@ -78,21 +89,32 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         agent=AgentSpec(options.image, text_of(agent), options.budget, agent),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         chance=random.random,
         confined=options.mode is Mode.SENTINEL,
     )
+    notes = JournalFile(folder, marks.run, options, _now, reporter)
     try:
-        material = await run_audit(_source(api, options), backend, options, reporter)
+        with kept(notes) as journal:
+            material = await run_audit(_source(api, options), backend, options, reporter, past=past, journal=journal)
+            if not incompleteness(material, options):
+                journal.remove()
+                discard(folder, material.resumed)
     finally:
         # Said even when the run fails, is cancelled or is quiet: nobody else will.
         for text in backend.leftovers:
             sys.stderr.write(f"not removed: {plain(text)}\n")
         if backend.leftovers:
             sys.stderr.write("  try: netaudit cleanup\n")
-    finished = datetime.now(UTC)
-    run = Run(
-        id=marks.run,
+    run = _run(options, marks.run, agent, started, words)
+    return assemble(material, options, replace(run, rounds=material.rounds, resumed=material.resumed), api.context)
+
+
+def _run(options: Options, name: str, agent: str, started: datetime, words: Sequence[str]) -> Run:
+    """How a run that ends now was made."""
+    finished = _now()
+    return Run(
+        id=name,
         version=__version__,
         started=_stamp(started),
         finished=_stamp(finished),
@@ -102,18 +124,21 @@ async def _audit(api: KubeApi, options: Options, reporter: Reporter, words: Sequ
         settle_seconds=options.settle,
         tries=options.tries,
         connect_timeout_seconds=options.connect_timeout,
-        rounds=material.rounds,
+        rounds=0,
         seconds=round((finished - started).total_seconds(), 1),
         command=shlex.join(["netaudit", *words]),
         allowed=list(options.allow),
         coverage=options.coverage.value,
         seed=options.seed,
     )
-    return assemble(material, options, run, api.context)
 
 
 def _random(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _stamp(moment: datetime) -> str:

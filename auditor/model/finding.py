@@ -69,6 +69,8 @@ class Judgement:
     observations: tuple[Observation, ...] = ()
     settled_after: float = 0.0
     """Seconds until it was right, for LATE."""
+    measured: str = ""
+    """When another run measured it, from which it was taken over (RFC 3339); empty for what this run measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Run:
     """smoke, rules or full: how many of the flows that could be tried were chosen."""
     seed: int = 0
     """By which a sample was drawn."""
+    resumed: str = ""
+    """Id of the run that this one went on from; empty where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Summary:
     expectations: int = 0
     """What the user said must work or must not."""
     expectations_broken: int = 0
+    taken_over: int = 0
+    """Flows that an earlier run measured and this one did not try anew; they count as judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,8 @@ class FlowEntry:
     tries: int
     milliseconds: int = -1
     settled_after_seconds: float = 0.0
+    measured: str = ""
+    """When the run that this one went on from measured it, from which it was taken over; empty where this one did."""
 
 
 @dataclass(frozen=True, slots=True)

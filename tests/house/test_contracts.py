@@ -32,6 +32,7 @@ ACTING = (
     "auditor.cluster.scales",
     "auditor.cluster.saved",
     "auditor.commands",
+    "auditor.flag_values",
     "auditor.flags",
     "auditor.model_flags",
     "auditor.ports",
