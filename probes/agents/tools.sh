@@ -57,11 +57,14 @@ listen() { # listen ADDRESS PORT PROTOCOL: becomes the listener. A full backlog 
     udpsvd) exec udpsvd -c 64 "$1" "$2" echo "netaudit $nonce $2" ;;
     tcpsvd) exec tcpsvd -E -c 64 -b 1024 "$1" "$2" echo "netaudit $nonce $2" ;;
     socat)
+        # For datagrams "listen" would close the port for a moment with each peer, and lose what others sent meanwhile.
+        manner=LISTEN hello="EXEC:echo netaudit $nonce $2,nofork"
+        [ "$3" != udp ] || manner=RECVFROM hello="EXEC:'sh -c \"read -r _; echo netaudit $nonce $2\"'"
         case $1 in
-        ::) from="${kind}6-LISTEN:$2,ipv6only=$v6only" ;;
-        *) from="${kind}4-LISTEN:$2" ;;
+        ::) from="${kind}6-$manner:$2,ipv6only=$v6only" ;;
+        *) from="${kind}4-$manner:$2" ;;
         esac
-        exec socat "$from,reuseaddr,fork$wide" "EXEC:echo netaudit $nonce $2,nofork"
+        exec socat "$from,reuseaddr,fork$wide" "$hello"
         ;;
     # Without -v/-u/-z this nc takes its backlog from the number of times that -l is given.
     nc) exec nc "-$many" -p "$2" "$1" -e echo "netaudit $nonce $2" ;;
