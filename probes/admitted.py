@@ -48,6 +48,18 @@ def _obstacles(stand_in: StandIn, raw: Raw) -> Iterable[str]:
         yield f"admission gave it priority {priority}: the kubelet would end real pods to make room"
 
 
+def holder_fault(sent: Raw, stored: Raw) -> str:
+    """Why a holder as it was stored would do more than own pods, or not be found again; empty where it is as sent."""
+    for key in ("replicas", "paused", "selector"):
+        if _part(sent, "spec").get(key) != _part(stored, "spec").get(key):
+            return f"admission changed its {key}"
+    for key in ("labels", "annotations"):
+        # What comes on top of these is no harm.
+        if not _part(sent, "metadata", key).items() <= _part(stored, "metadata", key).items():
+            return f"admission changed its {key}"
+    return ""
+
+
 def rehearsal(stand_in: StandIn, sent: Raw, raw: Raw) -> Rehearsal:
     """What a dry run says about all probe pods of a namespace."""
     before, after = _labels(sent), _labels(raw)

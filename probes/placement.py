@@ -93,12 +93,17 @@ def namespace_manifest(name: str, labels: Mapping[str, str], marks: Marks) -> Ma
     }
 
 
+def holder_labels(run: str) -> dict[str, str]:
+    """What a run's holders select: labels that nothing wears."""
+    return {"netaudit/holder": run}
+
+
 def holder_manifest(namespace: str, marks: Marks) -> Manifest:
     """The controller owner of the probe pods: a paused Deployment of 0 replicas, which selects none of them.
 
     An owner with a scale subresource keeps PodDisruptionBudgets in order: their controller adds a scale of 0.
     """
-    chosen = {"netaudit/holder": marks.run}
+    chosen = holder_labels(marks.run)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

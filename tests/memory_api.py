@@ -88,9 +88,10 @@ class MemoryApi(KubeApi):
         self.objects: dict[str, Raw] = {}
         self.faults: list[Fault] = []
         self.finalized: set[str] = set()
-        """Namespaces that never go, because a finalizer holds them."""
+        """Namespaces that never go, because a finalizer holds them, and paths of pods whose kubelet is dead."""
         self.admission: Callable[[Raw], None] = lambda pod: None
         """Changes a pod before it is stored."""
+        self.holder_admission: Callable[[Raw], None] = lambda deployment: None
         self.kubelet: Callable[[Raw], Raw] = lambda pod: {}
         """Gives the status that a pod has once it was looked at; nothing where it just runs."""
         self.agent: Agent = lambda pod, work: ()
@@ -213,6 +214,8 @@ class MemoryApi(KubeApi):
             made = deepcopy(dict(body))
             if path.endswith("/pods"):
                 self.admission(made)
+            if path.endswith("/deployments"):
+                self.holder_admission(made)
             if dry_run:
                 return made
             stored = self.put(full, made)
@@ -285,7 +288,7 @@ class MemoryApi(KubeApi):
         )
         for key in inside:
             self.drop(key)
-        if home is None or home[1] not in self.finalized:
+        if (path if home is None else home[1]) not in self.finalized:
             self.drop(path)
 
     async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[Raw]:

@@ -19,6 +19,8 @@ from probes.backends.kubernetes.surroundings import Surroundings
 from probes.placement import Marks
 
 SWEEPS = 3
+AGAIN_SECONDS = 5.0
+"""How long what outlived the first sweep has to go in those that follow."""
 
 
 def unfailing(on_event: OnEvent) -> OnEvent:
@@ -76,7 +78,8 @@ class Ending:
                 found = await self._own(with_home=turn == 0)
                 if not found.names():
                     break
-                trouble = [*await sweep.remove(self.api, found, _quiet)]
+                patience = sweep.GONE_SECONDS if turn == 0 else AGAIN_SECONDS
+                trouble = [*await sweep.remove(self.api, found, _quiet, patience)]
             await self.lease.give_back()
             trouble = await sweep.still_there(self.api, trouble)
         except NetauditError as error:

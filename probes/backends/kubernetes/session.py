@@ -16,6 +16,7 @@ from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
 from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
 from auditor.ports import OnEvent, ProbeSession
+from probes.admitted import holder_fault
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import carry_out
@@ -208,11 +209,16 @@ class _Session:
 
     async def _holder(self, namespace: str) -> str | NotMade:
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        api, manifest = self._backend.api, holder_manifest(namespace, self._backend.marks)
         try:
-            stored = await self._backend.api.create(path, holder_manifest(namespace, self._backend.marks))
+            stored = await api.create(path, manifest)
+            uid, fault = str(stored["metadata"]["uid"]), holder_fault(manifest, stored)
+            if fault:
+                await api.delete(f"{path}/{self._backend.marks.holder}", preconditions={"uid": uid})
+                return NotMade(f"no holder can be made in {namespace}: {fault}")
         except NetauditError as error:
             return NotMade(f"no holder can be made in {namespace}: {error.why}")
-        return str(stored["metadata"]["uid"])
+        return uid
 
     async def _create(self, stand_in: StandIn, holder: str | NotMade, room: asyncio.Semaphore) -> None:
         if isinstance(holder, NotMade):

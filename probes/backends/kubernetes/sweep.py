@@ -1,6 +1,6 @@
 """Removing what runs left: netaudit's own namespaces, and elsewhere pods first, then their holders and policies.
 
-Only what bears the marks of a run is touched: a holder by its label, name, annotation and 0 replicas together, a pod by
+Only what bears the marks of a run is touched: a holder by its label, name, annotation and selector together, a pod by
 that holder's UID, a namespace by its name, label and annotation, a policy by these and by standing in such a namespace.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
-from probes.placement import MANAGED_BY, POLICED, policies_path
+from probes.placement import MANAGED_BY, POLICED, holder_labels, policies_path
 
 HOLDER = re.compile(r"netaudit-([a-z0-9]+)")
 OWN_NAMESPACE = re.compile(r"netaudit(-(ctl|conf)-[0-9]+)?")
@@ -110,9 +110,11 @@ def _run(item: dict[str, Any]) -> str:
 
 
 def _is_holder(item: dict[str, Any]) -> bool:
-    metadata = item.get("metadata") or {}
-    match = HOLDER.fullmatch(str(metadata.get("name")))
-    return match is not None and _run(item) == match[1] and (item.get("spec") or {}).get("replicas") == 0
+    """Whether a Deployment was made by a run; how many replicas it has may have been changed since."""
+    match = HOLDER.fullmatch(str((item.get("metadata") or {}).get("name")))
+    # A selector never changes (`ValidateDeploymentUpdate`), and nobody else's is like this one.
+    selector = (item.get("spec") or {}).get("selector") or {}
+    return match is not None and _run(item) == match[1] and selector.get("matchLabels") == holder_labels(match[1])
 
 
 def _is_own_namespace(item: dict[str, Any]) -> bool:
@@ -125,22 +127,39 @@ def _is_owned(pod: dict[str, Any], uid: str) -> bool:
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
 
 
-async def remove(api: KubeApi, found: Leftovers, say: Callable[[str], None]) -> Sequence[str]:
+async def remove(
+    api: KubeApi, found: Leftovers, say: Callable[[str], None], patience: float = GONE_SECONDS
+) -> Sequence[str]:
     """Remove objects in an order that never leaves a pod without its owner; name those that stay and why.
 
     Own namespaces are told to go first, because the namespace controller begins only five seconds later; what stands
-    in them goes with them.
+    in them goes with them.  Objects have `patience` seconds to go.
     """
     namespaces = [f"/api/v1/namespaces/{name}" for name in found.namespaces]
-    pods = [_pod_path(*key) for key in found.pods if key[0] not in found.namespaces]
-    holders = [_holder_path(*key) for key in found.holders if key[0] not in found.namespaces]
+    pods = [key for key in found.pods if key[0] not in found.namespaces]
+    holders = [key for key in found.holders if key[0] not in found.namespaces]
     policies = [f"{policies_path(home)}/{name}" for home, name in found.policies if home not in found.namespaces]
     trouble = await _delete_all(api, namespaces)
-    for paths in (pods, holders, policies):
-        trouble += await _delete_all(api, paths)
-        trouble += await _wait_gone(api, paths, say)
-    trouble += await _wait_gone(api, namespaces, say)
+    trouble += (left := await _delete_and_wait(api, [_pod_path(*key) for key in pods], say, patience))
+    outlived = {text.partition(": ")[0] for text in left}
+    standing = [key for key in pods if _pod_path(*key) in outlived]
+    needed = [key for key in holders if any(_is_named_after(pod, key) for pod in standing)]
+    # Without it a budget that selects such a pod could not be computed, and would allow no eviction of anybody.
+    trouble += [f"{_holder_path(*key)}: kept as long as its pods are there, for the sake of budgets" for key in needed]
+    trouble += await _delete_and_wait(api, [_holder_path(*key) for key in holders if key not in needed], say, patience)
+    trouble += await _delete_and_wait(api, policies, say, patience)
+    trouble += await _wait_gone(api, namespaces, say, patience)
     return sorted(set(trouble))
+
+
+def _is_named_after(pod: tuple[str, str], holder: tuple[str, str]) -> bool:
+    return pod[0] == holder[0] and pod[1].startswith(f"{holder[1]}-")
+
+
+async def _delete_and_wait(
+    api: KubeApi, paths: Sequence[str], say: Callable[[str], None], patience: float
+) -> list[str]:
+    return await _delete_all(api, paths) + await _wait_gone(api, paths, say, patience)
 
 
 def _pod_path(namespace: str, name: str) -> str:
@@ -165,11 +184,11 @@ async def _delete_all(api: KubeApi, paths: Iterable[str]) -> list[str]:
     return [text for text in await asyncio.gather(*(one(path) for path in paths)) if text]
 
 
-async def _wait_gone(api: KubeApi, paths: Sequence[str], say: Callable[[str], None]) -> list[str]:
+async def _wait_gone(api: KubeApi, paths: Sequence[str], say: Callable[[str], None], patience: float) -> list[str]:
     """Wait until none of the objects exists; name those that outlive the wait."""
     left = list(paths)
     try:
-        async with asyncio.timeout(GONE_SECONDS):
+        async with asyncio.timeout(patience):
             while left:
                 # One at a time: they end at about the same time, and each look costs a request.
                 if await _is_gone(api, left[-1]):
@@ -178,7 +197,7 @@ async def _wait_gone(api: KubeApi, paths: Sequence[str], say: Callable[[str], No
                     say(f"waiting for {len(left)} objects to go")
                     await asyncio.sleep(POLL)
     except TimeoutError:
-        return [f"{path}: still there after {GONE_SECONDS:.0f} s" for path in left]
+        return [f"{path}: still there after {patience:.0f} s" for path in left]
     except NetauditError as error:
         return [f"{path}: {error.why}" for path in left]
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,7 @@ from auditor.errors import NetauditError, RunInProgress
 from auditor.events import Event
 from probes.placement import Marks, holder_manifest
 from tests.jumping import START
-from tests.memory_api import MemoryApi
+from tests.memory_api import MemoryApi, Raw
 from tests.unit.probes.backends.acting import (
     CTL,
     HOLDERS,
@@ -27,6 +28,7 @@ from tests.unit.probes.backends.acting import (
     cancelled,
     hold,
     leave_behind,
+    now,
     reasons,
     silent,
 )
@@ -189,14 +191,14 @@ async def test_a_users_own_namespace_survives_and_its_lease_goes() -> None:
     assert api.paths() == [HOME]
 
 
-@pytest.mark.parametrize("odd", ["replicas", "marks", "label", "other run"])
+@pytest.mark.parametrize("odd", ["selector", "marks", "label", "other run"])
 async def test_a_users_deployment_named_like_a_holder_survives(odd: str) -> None:
     """A Deployment that lacks one sign of a holder is the user's, whatever its name."""
     api = MemoryApi()
     theirs = holder_manifest("shop", Marks("cccccc", "1", "x"))
     match odd:
-        case "replicas":
-            theirs["spec"]["replicas"] = 2
+        case "selector":
+            theirs["spec"] |= {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}}
         case "marks":
             del theirs["metadata"]["annotations"]
         case "label":
@@ -232,13 +234,80 @@ async def test_leftovers_name_what_the_api_does_not_let_go() -> None:
     run = backend(api)
     async with run.session(PLAN, silent):
         api.fail("DELETE", f"{PODS}/.*", 403, "pods may not be deleted")
-        api.fail("DELETE", f"{HOLDERS}/.*", 500, "etcd is full")
         api.fail("DELETE", CTL, 403, "namespaces may not be deleted")
     text = "\n".join(run.leftovers)
     assert f"{PODS}/netaudit-aaaaaa-i0-0: it answered 403: pods may not be deleted" in text
-    assert f"{HOLDERS}/netaudit-aaaaaa: it answered 500: etcd is full" in text
+    assert f"{HOLDERS}/netaudit-aaaaaa: kept as long as its pods are there" in text
     assert f"{CTL}: it answered 403: namespaces may not be deleted" in text
     assert HOME not in api.paths()
+
+
+async def test_leftovers_name_a_holder_that_does_not_go() -> None:
+    api = MemoryApi()
+    run = backend(api)
+    async with run.session(PLAN, silent):
+        api.fail("DELETE", f"{HOLDERS}/.*", 500, "etcd is full")
+    assert run.leftovers == (f"{HOLDERS}/netaudit-aaaaaa: it answered 500: etcd is full",)
+
+
+async def test_a_holder_stays_as_long_as_its_pod_is_only_about_to_go() -> None:
+    """A pod on a dead node stays Terminating: without its owner a budget that selects it would freeze all others."""
+    api = MemoryApi()
+    run, pod, holder = backend(api), f"{PODS}/netaudit-aaaaaa-i0-0", f"{HOLDERS}/netaudit-aaaaaa"
+    async with run.session(PLAN, silent):
+        api.finalized.add(pod)
+    assert api.paths() == [pod, holder]
+    assert [text.partition(": ")[0] for text in run.leftovers] == [pod, holder]
+    assert "kept as long as its pods are there" in run.leftovers[1]
+    assert now() < 100, "it is waited for in full only once"
+    api.drop(pod)
+    async with backend(api, "bbbbbb").session(PLAN, silent):
+        pass
+    assert api.paths() == []
+
+
+async def test_a_holder_that_was_scaled_is_removed_with_its_pods() -> None:
+    """Whoever scales all Deployments of a namespace does not hide what a run made, from this run or the next."""
+    api = MemoryApi()
+    theirs = leave_behind(api, "dddddd")
+    api.objects[theirs[1]]["spec"]["replicas"] = 1
+    async with a_run(api):
+        api.objects[f"{HOLDERS}/netaudit-aaaaaa"]["spec"]["replicas"] = 1
+        assert not {*theirs} & {*api.paths()}
+    assert api.paths() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda item: item["spec"].update(replicas=1), "admission changed its replicas"),
+        (lambda item: item["spec"].pop("paused"), "admission changed its paused"),
+        (lambda item: item["metadata"].pop("labels"), "admission changed its labels"),
+        (lambda item: item["metadata"]["annotations"].pop("netaudit/run"), "admission changed its annotations"),
+    ],
+)
+async def test_a_holder_that_admission_changed_is_not_used_and_goes_at_once(
+    change: Callable[[Raw], object], said: str
+) -> None:
+    """It might make pods of its own, or not be found again."""
+    api = MemoryApi()
+
+    def admit(item: Raw) -> None:
+        if item["metadata"]["namespace"] == "shop":
+            change(item)
+
+    api.holder_admission = admit
+    async with a_run(api) as session:
+        assert reasons(session) == [f"no holder can be made in shop: {said}"]
+        assert [path for path in api.paths() if "/shop/" in path] == []
+    assert api.paths() == []
+
+
+async def test_a_holder_with_labels_of_the_clusters_own_is_used() -> None:
+    api = MemoryApi()
+    api.holder_admission = lambda item: item["metadata"]["labels"].update(team="a")
+    async with a_run(api) as session:
+        assert reasons(session) == ["placed"]
 
 
 async def test_leftovers_name_what_may_be_there_when_the_api_is_silent() -> None:
@@ -262,14 +331,17 @@ async def test_leftovers_are_only_what_is_there_at_last() -> None:
 
 
 async def test_what_an_earlier_run_left_is_removed_before_a_run_and_said() -> None:
-    """Leftovers of a run whose Lease is gone are removed at once; what does not go is said."""
+    """Leftovers of a run whose Lease is gone are removed at once; what does not go is said, and is left to the next."""
     api, heard = MemoryApi(), Heard()
     stays = leave_behind(api, "dddddd")
     api.fail("DELETE", f"{PODS}/netaudit-dddddd.*", 403, "not this one", times=1)
     async with backend(api).session(PLAN, heard):
         pass
     assert any("left by an earlier run and not removed" in text for text in heard.warnings)
-    assert stays[1] not in api.paths()
+    assert api.paths() == stays
+    async with a_run(api):
+        pass
+    assert api.paths() == []
 
 
 async def test_a_dead_runs_namespaces_are_made_new() -> None:
