@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from auditor.cluster.resources import MONITORS, VERTICAL
 from auditor.model.cluster import Snapshot
 from auditor.model.labels import Labels, LabelSelector
 from auditor.model.matrix import Identity
@@ -23,6 +24,11 @@ WATCHERS: dict[str, Kind] = {
     "deployments": Kind.HPA,
     "statefulsets": Kind.HPA,
     "replicasets": Kind.HPA,
+    "replicationcontrollers": Kind.HPA,
+    VERTICAL: Kind.VPA,
+    "daemonsets": Kind.AFFINITY,
+    "jobs": Kind.AFFINITY,
+    "cronjobs": Kind.AFFINITY,
 }
 """Resources that can react to a pod by its labels, and what goes unseen without them."""
 SHOWN = 3
@@ -59,6 +65,8 @@ def hazards(snapshot: Snapshot, identity: Identity) -> Iterable[Hazard]:
         )
     yield from _namespace_hazards(snapshot, namespace)
     yield from _unknowns(snapshot, namespace)
+    if names and MONITORS in snapshot.unreadable:
+        yield _unlisted(MONITORS, Kind.PODMONITOR)
     yield from worn_hazards(snapshot, namespace, labels)
     yield from monitor_hazards(snapshot, identity)
 
@@ -103,13 +111,16 @@ def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[Hazard]:
         reason = "resourcequotas could not be listed, so it cannot be shown that a probe pod leaves room for real ones"
         yield Hazard(Kind.QUOTA, reason)
     for resource in sorted(snapshot.unreadable & WATCHERS.keys()):
-        reason = f"{resource} could not be listed, so it cannot be shown that none of them would react"
-        yield Hazard(WATCHERS[resource], reason)
+        yield _unlisted(resource, WATCHERS[resource])
     kinds = {**WATCHERS, "pods": Kind.AFFINITY}
     for resource, where in sorted(snapshot.unreadable_in):
         if where in {namespace, ""} and resource in kinds:
             reason = f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
             yield Hazard(kinds[resource], reason)
+
+
+def _unlisted(resource: str, kind: Kind) -> Hazard:
+    return Hazard(kind, f"{resource} could not be listed, so it cannot be shown that none of them would react")
 
 
 def _scheduling_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable[Hazard]:

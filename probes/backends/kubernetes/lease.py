@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from auditor.cluster.api import KubeApi
-from auditor.errors import ApiRefused, NetauditError, RunInProgress
+from auditor.errors import ApiRefused, NetauditError, PermissionMissing, RunInProgress
 
 NAME = "netaudit"
 PATH = "/apis/coordination.k8s.io/v1/namespaces/netaudit/leases"
@@ -86,6 +86,8 @@ class HeldLease:
         self._task: asyncio.Task[None] | None = None
         self.lost = ""
         """Why the Lease is not ours any more; empty while it is."""
+        self.refused = ""
+        """Why it may not be renewed, so that another run may begin beside this one; empty while it may."""
 
     async def take(self, say: Callable[[str], None]) -> None:
         """Take the Lease; raises RunInProgress where another run is alive."""
@@ -166,8 +168,10 @@ class HeldLease:
                     self.lost = f"run {holder} took the Lease"
                     return
                 await self._api.replace(f"{PATH}/{NAME}", self._body(lease))
+                self.refused = ""
             except NetauditError as error:
                 # The next renewal may succeed; if none does, the Lease expires and says just that.
+                self.refused = error.why if isinstance(error, PermissionMissing) else self.refused
                 self.lost = "" if not isinstance(error, ApiRefused) else self._gone(error)
 
     def _gone(self, error: ApiRefused) -> str:

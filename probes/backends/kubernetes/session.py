@@ -95,6 +95,9 @@ class KubernetesBackend:
             await announce(self.api, self.marks, self.clock, "AuditEnded", text)
         if ending.lease.lost and ending.lease.held_once:
             ending.tell(Warned(f"the Lease was lost during the run: {ending.lease.lost}"))
+        elif ending.lease.refused:
+            why = ending.lease.refused
+            ending.tell(Warned(f"the Lease could not be renewed, so another run may have begun beside: {why}"))
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         """One dry run for each namespace that is not ours."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from auditor.cluster.decode import decode
+from auditor.cluster.resources import MONITORS
 from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.flow import Protocol
 from auditor.model.matrix import Identity
@@ -108,6 +109,16 @@ def test_hazard(objects: Sequence[Raw], words: str) -> None:
 def test_what_could_not_be_listed_might_react(resource: str) -> None:
     """Without the list nobody can say that nothing in it reacts."""
     assert f"{resource} could not be listed" in (why(unreadable={resource: "403"}) or "")
+
+
+def test_monitors_that_could_not_be_listed_matter_where_a_port_has_a_name() -> None:
+    """A PodMonitor scrapes a port that the pod declares, and a probe pod declares those that policies name."""
+    metrics = (ContainerPort("metrics", 80),)
+    scraped = Identity("id", "shop", (), metrics, (Pod("shop", "web"),), ((Protocol.TCP, 80),), frozenset())
+    unreadable = {MONITORS: "403"}
+
+    assert f"{MONITORS} could not be listed" in (why(identity=scraped, unreadable=unreadable) or "")
+    assert why(unreadable=unreadable) is None
 
 
 def test_unreadable_things_elsewhere_do_not_matter() -> None:

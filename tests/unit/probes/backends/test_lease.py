@@ -58,6 +58,16 @@ async def test_a_passing_fault_does_not_lose_the_lease() -> None:
     assert (api.paths(), heard.warnings) == ([], [])
 
 
+async def test_a_lease_that_may_not_be_renewed_is_told() -> None:
+    """Without the right to update it the Lease runs out under the run, and another may begin beside it."""
+    api, heard = MemoryApi(), Heard()
+    async with backend(api).session(PLAN, heard):
+        api.fail("PUT", LEASE, 403, "no right to update")
+        await asyncio.sleep(25)
+    assert api.paths() == []
+    assert any("could not be renewed" in text and "no right to update" in text for text in heard.warnings)
+
+
 @pytest.mark.parametrize("seconds", [0, 15])
 async def test_a_lease_that_somebody_deleted_is_missed(seconds: float) -> None:
     """Who lost its Lease to nobody says so and still leaves nothing."""
