@@ -338,7 +338,11 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
     checks = 2 * sum(len(stand_in.listens) for stand_in in plan.stand_ins)
     pods = len(plan.stand_ins)
     namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
-    requests = FIXED_REQUESTS + 5 * len(namespaces) + REQUESTS_PER_POD * pods + _watched(plan) if pods else 0
+    requests = (
+        FIXED_REQUESTS + 5 * len(namespaces) + 3 * len(plan.own_namespaces) + REQUESTS_PER_POD * pods + _watched(plan)
+        if pods
+        else 0
+    )
     seconds = 8 + pods // 8 + round(_probing(plan, options)) + requests // max(1, options.rate)
     return Estimate(
         pods=pods,

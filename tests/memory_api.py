@@ -32,7 +32,7 @@ LINGER = 5.0
 """Seconds before the namespace controller begins with a namespace that is to go."""
 GRACE = 1.0
 """Seconds that a pod takes to start, and to end."""
-LISTS = frozenset({*CORE, "leases"})
+LISTS = frozenset({*CORE, "leases", "serviceaccounts"})
 _NAMESPACE = re.compile(r"/api/v1/namespaces/([^/]+)")
 _INSIDE = re.compile(r"/apis?/.+?/namespaces/([^/]+)/.+")
 

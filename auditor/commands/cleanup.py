@@ -35,6 +35,13 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
         own = [namespace.name for namespace in sentinel_namespaces()]
         found = await sweep.find(api, within=own if Mode(flags.mode) is Mode.SENTINEL else None)
         names = found.names()
+        for name, reason in found.kept:
+            console.print(
+                plain(f"the namespace {name} was made by a run and stays: {reason}"),
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
         if flags.dry_run:
             sys.stdout.write("".join(f"would remove {name}\n" for name in names) or "nothing to remove\n")
             return 0

@@ -96,11 +96,13 @@ class Ending:
         if self.lease.lost not in {"", REMOVED}:
             # Whoever has the Lease now lives in these namespaces, and removes them at its end.
             return replace(found, namespaces=())
-        home: list[str] = []
-        if with_home and self.lease.held and await sweep.is_made_by_a_run(self.api, HOME):
+        if with_home and self.lease.held:
+            found = await sweep.with_namespace(self.api, found, HOME)
+            for name, reason in found.kept:
+                self.tell(Warned(f"the namespace {name} was made by a run and stays: {reason}"))
+        if HOME in found.namespaces:
             self.lease.stop_renewing()
-            home = [HOME]
-        return replace(found, namespaces=tuple(sorted({*found.namespaces, *home})))
+        return found
 
 
 def _quiet(_: str) -> None:

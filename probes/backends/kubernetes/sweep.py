@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
+from probes.backends.kubernetes.residents import sort_out
 from probes.placement import MANAGED_BY, POLICED, holder_labels, policies_path
 
 HOLDER = re.compile(r"netaudit-([a-z0-9]+)")
@@ -34,7 +35,9 @@ class Leftovers:
     holders: tuple[tuple[str, str], ...]
     namespaces: tuple[str, ...]
     policies: tuple[tuple[str, str], ...] = ()
-    """In namespaces of netaudit's own that somebody made for it, and that stay."""
+    """In namespaces of netaudit's own that stay."""
+    kept: tuple[tuple[str, str], ...] = ()
+    """Namespaces that bear the marks of a run and stay, because somebody else's things are there, with the reason."""
 
     def names(self) -> list[str]:
         """Each object as a user would name it."""
@@ -48,11 +51,12 @@ async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | Non
     """Look for every object that a run made: that one, or whichever it was; only `within` some namespaces, if given."""
     holders = [item for item in await _holders(api, within) if _is_holder(item)]
     homes = await _homes(api, within)
-    namespaces = [item for item in homes if _is_own_namespace(item)]
-    policies = [item for home in homes if not _is_own_namespace(home) for item in await _policies(api, home)]
+    marked = [item for item in homes if _is_own_namespace(item) and run in {None, _run(item)}]
+    going, kept = await sort_out(api, marked)
+    staying = [home for home in homes if home["metadata"]["name"] not in going]
+    policies = [item for home in staying for item in await _policies(api, home)]
     if run is not None:
         holders = [item for item in holders if _run(item) == run]
-        namespaces = [item for item in namespaces if _run(item) == run]
         policies = [item for item in policies if _run(item) == run]
     pods: list[tuple[str, str]] = []
     for holder in holders:
@@ -62,8 +66,9 @@ async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | Non
     return Leftovers(
         pods=tuple(sorted(pods)),
         holders=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in holders)),
-        namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces)),
+        namespaces=tuple(going),
         policies=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in policies)),
+        kept=tuple(kept),
     )
 
 
@@ -90,13 +95,18 @@ async def _policies(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
     return [item for item in await _labelled(api, policies_path(name)) if _run(item)]
 
 
-async def is_made_by_a_run(api: KubeApi, namespace: str) -> bool:
-    """Whether a namespace bears the marks of any run, and so is not the user's."""
-    found = await _get(api, f"/api/v1/namespaces/{namespace}")
-    if found is None:
-        return False
-    labels = (found.get("metadata") or {}).get("labels") or {}
-    return _is_own_namespace(found) and all(labels.get(key) == value for key, value in MANAGED_BY.items())
+async def with_namespace(api: KubeApi, found: Leftovers, name: str) -> Leftovers:
+    """What was found, and a namespace whichever run made it; without it where it is the user's."""
+    home = await _get(api, f"/api/v1/namespaces/{name}")
+    if home is None or name in {*found.namespaces, *dict(found.kept)}:
+        return found
+    labels = (home.get("metadata") or {}).get("labels") or {}
+    if not _is_own_namespace(home) or any(labels.get(key) != value for key, value in MANAGED_BY.items()):
+        return found
+    going, kept = await sort_out(api, [home])
+    return replace(
+        found, namespaces=tuple(sorted({*found.namespaces, *going})), kept=tuple(sorted({*found.kept, *kept}))
+    )
 
 
 async def _labelled(api: KubeApi, path: str) -> list[dict[str, Any]]:
