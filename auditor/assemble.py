@@ -12,7 +12,7 @@ from auditor.accord import entry_of
 from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Judgement
-from auditor.model.flow import Protocol
+from auditor.model.flow import Protocol, Verdict
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
@@ -48,7 +48,13 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         policies=[_claim(item) for item in material.comparison.policies],
         nodes=[_claim(item) for item in material.comparison.nodes],
         skipped=[doc.SkipEntry(item.what, item.reason, item.flows) for item in sorted(skipped, key=_skip_key)],
-        limits=[*_choice(plan, options), *_before(material), *LIMITS[options.mode], *map(_doubt, snapshot.doubts)],
+        limits=[
+            *_choice(plan, options),
+            *_before(material),
+            *LIMITS[options.mode],
+            *_unwitnessed(material),
+            *map(_doubt, snapshot.doubts),
+        ],
         warnings=sorted({*snapshot.warnings, *plan.notes}),
         leftovers=sorted(material.leftovers),
         rules=[_claim(item) for item in material.comparison.rules],
@@ -129,6 +135,29 @@ def _before(material: Material) -> list[str]:
             "not speak for nodes."
         )
     ]
+
+
+def _unwitnessed(material: Material) -> list[str]:
+    """How many probe pods were silent with no flow of their own to show that their path was alive."""
+    silent: set[tuple[bool, str, str]] = set()
+    alive: set[tuple[bool, str, str]] = set()
+    for item in material.comparison.judgements:
+        found = alive if item.flow.predicted.verdict is Verdict.ALLOWED else silent
+        found |= {(is_source, key, item.flow.family.value) for is_source, key in _ends(item)}
+    clones = {item.key for item in material.plan.stand_ins if item.role is not Role.CONTROL}
+    left = {key for _, key, _ in silent - alive} & clones
+    if not left:
+        return []
+    return [
+        (
+            f"Policies allow nothing that was tried into or out of {len(left)} of {len(clones)} probe pods; that their "
+            "paths were alive when they were silent that way is known from the twins on their nodes only."
+        )
+    ]
+
+
+def _ends(judgement: Judgement) -> tuple[tuple[bool, str], tuple[bool, str]]:
+    return (True, judgement.flow.source), (False, judgement.flow.destination)
 
 
 def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from auditor.accord import answers
 from auditor.claims import node_claims, policy_claims
 from auditor.cluster.decode import decode
-from auditor.compare import Evidence, as_stored, changed_flows, compare, moved_flows, recheck
+from auditor.compare import as_stored, changed_flows, compare, moved_flows, recheck
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
 from auditor.engines import Identification, identify_engine
 from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
+from auditor.evidence import Evidence
 from auditor.expected import cover, demands
 from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
@@ -135,7 +136,7 @@ async def run_audit(
         noted.write(Reaction(withdrawn))
         changed = await _changed(source, plan, flows, placement, model)
     changed |= moved
-    judged = compare(anew, Evidence(placement, seen), changed)
+    judged = compare(anew, Evidence(placement, seen, anew), changed)
     comparison = _claimed(known, options, with_past(judged, flows, known.taken, placement, changed), placement)
     told = answers(known.covered, comparison.judgements, plan)
     return Material(
@@ -254,7 +255,7 @@ async def measure(
     seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
     began = max((item.at for item in seen), default=0.0)
     for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
-        again = flow_probes(recheck(flows, Evidence(placement, seen)), placement, options)
+        again = flow_probes(recheck(flows, Evidence(placement, seen, flows)), placement, options)
         if not again:
             break
         await session.wait_until(began + part * options.settle)

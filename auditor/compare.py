@@ -7,81 +7,17 @@ proof is there; whatever lacks one is inconclusive and names it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from auditor.evaluate.model import Model
+from auditor.evidence import Evidence
 from auditor.model.finding import Agreement, Judgement
-from auditor.model.flow import Decision, Family, Protocol, Verdict
+from auditor.model.flow import Decision, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow
-from auditor.rounds import CLOSING, Placement, controls, running, twin_of
+from auditor.rounds import Placement, running
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
-Path = tuple[str, str, Family, Protocol, int]
-
-
-class Evidence:
-    """All observations of a run, by the path they tried: source, destination, family, protocol, port."""
-
-    def __init__(self, placement: Placement, observations: Iterable[Observation]) -> None:
-        """Index the observations."""
-        self.placement = placement
-        self.here = running(placement)
-        self._by_path: dict[Path, list[Observation]] = defaultdict(list)
-        self._controls = controls(self.here)
-        self._connected: set[str] = set()
-        """Stand-ins that reached anything at all, be it themselves."""
-        self.is_over = False
-        """Whether the closing round was carried out: until then surprises may still settle."""
-        for seen in sorted(observations, key=lambda item: item.round):
-            probe = seen.probe
-            self.is_over |= seen.round >= CLOSING
-            if Outcome.REACHED in seen.outcomes:
-                self._connected.add(probe.source)
-            path = probe.source, probe.destination, probe.family, probe.protocol, probe.port
-            self._by_path[path].append(seen)
-
-    def of(self, flow: PlannedFlow) -> Sequence[Observation]:
-        """The observations of a flow, by round."""
-        return self._tried(flow.source, flow.destination, flow)
-
-    def answered(self, key: str, flow: PlannedFlow) -> list[int]:
-        """The rounds in which a pod's listener on a flow's protocol and port answered its own pod."""
-        return [item.round for item in self._tried(key, key, flow) if Outcome.REACHED in item.outcomes]
-
-    def _tried(self, source: str, destination: str, flow: PlannedFlow) -> Sequence[Observation]:
-        """What was seen between two stand-ins of the same traffic as a flow's."""
-        return self._by_path.get((source, destination, flow.family, flow.protocol, flow.port), ())
-
-    def listener_gap(self, flow: PlannedFlow, number: int) -> str | None:
-        """Say what is missing to prove that the destination listened before and after a round."""
-        rounds = self.answered(flow.destination, flow)
-        if not any(item < number for item in rounds):
-            return "the destination's listener did not answer its own pod before"
-        if not any(item > number for item in rounds):
-            return "the destination's listener did not answer its own pod afterwards"
-        return None
-
-    def twin_gap(self, flow: PlannedFlow, number: int) -> str | None:
-        """Say what is missing to prove that unpoliced pods on the same nodes exchanged a nonce in a round."""
-        twin = twin_of(flow, self.here, self._controls)
-        if twin is None:
-            return "no unpoliced twin runs on both nodes"
-        tries = [outcome for item in self._tried(*twin, flow) if item.round == number for outcome in item.outcomes]
-        if not tries or Outcome.REACHED not in tries:
-            return "unpoliced twins on the same nodes did not reach each other on this port"
-        if any(outcome is not Outcome.REACHED for outcome in tries):
-            return "unpoliced twins on the same nodes reached each other only in some of the tries"
-        return None
-
-    def source_gap(self, flow: PlannedFlow) -> str | None:
-        """Say what is missing to prove that the source's agent can connect at all."""
-        alive = flow.source in self._connected
-        return None if alive else "the source's agent reached nothing at all, not even itself"
-
-    def gap(self, flow: PlannedFlow, number: int) -> str | None:
-        """The first piece of proof that is missing for a blocked outcome of a round; None when it is complete."""
-        return self.listener_gap(flow, number) or self.twin_gap(flow, number) or self.source_gap(flow)
 
 
 def as_stored(flows: Iterable[PlannedFlow], placement: Placement, model: Model) -> tuple[PlannedFlow, ...]:
@@ -161,7 +97,7 @@ def _judge_denied(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Ev
         return _judge_reached(flow, seen, evidence)
     if outcome not in BLOCKED:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
-    gap = evidence.gap(flow, last.round)
+    gap = evidence.gap(flow, last.round) or evidence.path_gap(flow, last.round)
     early = [item for item in seen if Outcome.REACHED in item.outcomes]
     if gap is None and _wavers(seen, early):
         gap = "got through in some tries and not in others: neither denied nor let through for good"
@@ -196,12 +132,14 @@ def _leak_reason(seen: tuple[Observation, ...]) -> str:
 
 def _judge_allowed(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: Evidence) -> Judgement:
     last, outcome = seen[-1], strongest(seen[-1])
-    if outcome is Outcome.REACHED:
+    reached = next((number for number, item in enumerate(seen) if Outcome.REACHED in item.outcomes), None)
+    if reached is not None:
         # A round in which the path itself failed says nothing about the engine.
-        slow = [item for item in seen[:-1] if BLOCKED & set(item.outcomes)]
+        slow = [item for item in seen[:reached] if BLOCKED & set(item.outcomes)]
         if any(evidence.twin_gap(flow, item.round) is None for item in slow):
-            return Judgement(flow, Agreement.LATE, outcome, "got no answer at first, then its nonce", seen, last.at)
-        return Judgement(flow, Agreement.AS_EXPECTED, outcome, "the listener's nonce came back", seen)
+            reason = "got no answer at first, then its nonce"
+            return Judgement(flow, Agreement.LATE, Outcome.REACHED, reason, seen, seen[reached].at)
+        return Judgement(flow, Agreement.AS_EXPECTED, Outcome.REACHED, "the listener's nonce came back", seen)
     if outcome not in BLOCKED:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
     gap = evidence.gap(flow, last.round)
@@ -212,8 +150,17 @@ def _judge_allowed(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: E
 
 
 def recheck(flows: Iterable[PlannedFlow], evidence: Evidence) -> tuple[PlannedFlow, ...]:
-    """The flows to try again: surprises, failed measurements, and those whose twins were not clean."""
-    return tuple(flow for flow in flows if _is_open(flow, evidence))
+    """The flows to try again: surprises, failed measurements, and those whose path was not shown to be alive.
+
+    With each denied one goes what shows that its ends still have a path, because silence counts only beside that.
+    """
+    again: dict[int, PlannedFlow] = {}
+    for flow in flows:
+        if _is_open(flow, evidence):
+            again[flow.id] = flow
+            if flow.predicted.verdict is Verdict.DENIED:
+                again |= {item.id: item for item in evidence.witnesses(flow)}
+    return tuple(again[number] for number in sorted(again))
 
 
 def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
@@ -222,12 +169,13 @@ def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
         return False
     if Outcome.UNTESTED in seen[-1].outcomes:
         return False  # the pods cannot speak this protocol, and no time will teach them
-    outcome = strongest(seen[-1])
+    got_through = evidence.got_through(flow)
     if flow.predicted.verdict is Verdict.ALLOWED:
-        return outcome is not Outcome.REACHED
+        return not got_through
     # What got through once is watched to the end of the settle time, also after a quiet round.
-    got_through = any(Outcome.REACHED in item.outcomes for item in seen)
-    return got_through or outcome not in BLOCKED or evidence.twin_gap(flow, seen[-1].round) is not None
+    number = seen[-1].round
+    missing = evidence.twin_gap(flow, number) or evidence.path_gap(flow, number)
+    return got_through or strongest(seen[-1]) not in BLOCKED or missing is not None
 
 
 def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Model, after: Model) -> dict[int, str]:

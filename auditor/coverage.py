@@ -15,6 +15,7 @@ from heapq import heapify, heappop, heappush, nsmallest
 
 from auditor.duties import (
     NODE_DUTIES,
+    PATH_DUTIES,
     POLICY_DUTIES,
     Duty,
     Scene,
@@ -141,13 +142,13 @@ class _Offer:
                 self._meeting[duty].append(flow)
 
     def smoke(self) -> set[int]:
-        """Flows for the duties of nodes, and for those of policies where their pods are made anyway."""
+        """Flows for the duties of nodes, and for those of paths and policies where their pods are made anyway."""
         first = sparing([found for kind in NODE_DUTIES for duty, found in self._sorted() if duty[0] == kind])
         made = {key for flow in first for key in (flow.source, flow.destination)}
         cheap = [
             [flow for flow in found if {flow.source, flow.destination} <= made]
             for duty, found in self._sorted()
-            if duty[0] in POLICY_DUTIES
+            if duty[0] in {*PATH_DUTIES, *POLICY_DUTIES}
         ]
         return {flow.id for flow in (*first, *cover(cheap))}
 

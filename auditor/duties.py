@@ -19,6 +19,8 @@ Spot = tuple[object, ...]
 """A place that flows near each other share: the same pair, or the same policed end and port."""
 NODE_DUTIES = ("node denies alone", "node denies", "node lets through")
 """The duties of a smoke test; what meets the first one meets the second one too."""
+PATH_DUTIES = ("something gets out", "something gets in")
+"""Witnesses of a pod's own path: without one, silence there rests on its twins alone."""
 POLICY_DUTIES = ("policy denies alone", "policy denies at one end", "policy denies")
 
 
@@ -110,6 +112,11 @@ def _of_identities(flow: PlannedFlow, scene: Scene) -> Iterator[Duty]:
     for role, key in (("source", flow.source), ("destination", flow.destination)):
         if scene.asks_for(key):
             yield f"identity as {role}", scene.identities[key]
+    if flow.predicted.verdict is Verdict.ALLOWED:
+        for kind, key in zip(PATH_DUTIES, (flow.source, flow.destination), strict=True):
+            # Twins are the controls' own witnesses.
+            if key in scene.identities:
+                yield kind, key, flow.family.value
 
 
 def _of_policies(flow: PlannedFlow, direction: Direction) -> Iterator[Duty]:

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from auditor.compare import Evidence, judge, not_placed
+from auditor.compare import judge, not_placed
 from auditor.errors import UsageError
+from auditor.evidence import Evidence
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Decision, Direction, DirectionDecision, Family, Protocol, Verdict
@@ -148,11 +149,12 @@ def _measured(
         seen = list(observations(rounds))
     except KeyError:
         return {}, 0
-    evidence = Evidence({key: _placed(seat) for key, seat in seats.items() if key not in moved}, seen)
+    flows = {way.id: _flow(way) for way in ways}
+    evidence = Evidence({key: _placed(seat) for key, seat in seats.items() if key not in moved}, seen, flows.values())
     ended = {(item.round, item.source): entry.ended for entry in rounds for item in entry.seen}
     judged: dict[Course, list[Measured]] = defaultdict(list)
     for way in ways:
-        found = judge(_flow(way), evidence)
+        found = judge(flows[way.id], evidence)
         if found.observations and way.source in seats and way.destination in seats:
             at = ended[found.observations[-1].round, way.source]
             judged[_course(way, *(_end(seats[key]) for key in (way.source, way.destination)))].append(
@@ -204,6 +206,8 @@ def take_over(past: Past, plan: ProbePlan, marks: Marks) -> dict[int, Taken]:
         for number, found in fitting.items()
         if number not in anew and any(shows[cover] for cover in covers[number])
     }
+    for number in _witnesses(plan.flows, taken):
+        del taken[number]
     return {
         number: Taken(
             past.run,
@@ -212,6 +216,22 @@ def take_over(past: Past, plan: ProbePlan, marks: Marks) -> dict[int, Taken]:
         )
         for number, found in taken.items()
     }
+
+
+def _witnesses(flows: Sequence[PlannedFlow], taken: Mapping[int, Measured]) -> set[int]:
+    """Flows to try anew, because nothing else anew shows that the path of a denied one is alive (`Evidence`)."""
+    allowed: dict[tuple[int, str, Family], list[int]] = defaultdict(list)
+    for flow in flows:
+        if flow.predicted.verdict is Verdict.ALLOWED:
+            for number, key in enumerate((flow.source, flow.destination)):
+                allowed[number, key, flow.family].append(flow.id)
+    sides = {
+        (number, key, flow.family)
+        for flow in flows
+        if flow.predicted.verdict is Verdict.DENIED and flow.id not in taken
+        for number, key in enumerate((flow.source, flow.destination))
+    }
+    return {min(allowed[side]) for side in sides if side in allowed and taken.keys() >= set(allowed[side])}
 
 
 def _fitting(past: Past, flow: PlannedFlow, seats: Mapping[str, StandIn], marks: Marks) -> Measured | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from auditor.compare import Evidence, judge
+from auditor.compare import judge
+from auditor.evidence import Evidence
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Decision, Direction, DirectionDecision, Family, PolicyRef, Protocol, Verdict
@@ -105,6 +106,8 @@ class Ledger:
     )
     lost: dict[str, str] = field(default_factory=dict)
     entries: dict[tuple[int, str, str], tuple[Outcome, ...]] = field(default_factory=dict)
+    beside: list[PlannedFlow] = field(default_factory=list)
+    """Flows that policies allow, beside the one that is judged."""
 
     def __post_init__(self) -> None:
         for key in self.stand_ins:
@@ -126,6 +129,12 @@ class Ledger:
         self.entries[number, source, destination] = outcomes
         return self
 
+    def with_allowed(self, source: str, destination: str, *outcomes: Outcome, number: int = FLOWS) -> Ledger:
+        """A flow that policies allow, and what a round showed of it."""
+        if (source, destination) not in {(item.source, item.destination) for item in self.beside}:
+            self.beside.append(flow(ALLOWED, source, destination, number=len(self.beside) + 2))
+        return self.instead(number, source, destination, *outcomes)
+
     def moved(self, key: str, node: str) -> Ledger:
         """A stand-in on another node."""
         self.stand_ins[key] = replace(self.stand_ins[key], node=node)
@@ -141,7 +150,14 @@ class Ledger:
             key: NotPlaced(item, self.lost[key]) if key in self.lost else placed(item)
             for key, item in self.stand_ins.items()
         }
-        return Evidence(placement, [seen(*where, *outcomes) for where, outcomes in self.entries.items()])
+        observations = [seen(*where, *outcomes) for where, outcomes in self.entries.items()]
+        return Evidence(placement, observations, self.flows)
 
-    def judged(self) -> Judgement:
-        return judge(flow(self.predicted), self.evidence())
+    @property
+    def flows(self) -> list[PlannedFlow]:
+        """The flow that is judged, as number 1, and those beside it."""
+        return [flow(self.predicted), *self.beside]
+
+    def judged(self, number: int = 1) -> Judgement:
+        """What comes of the flow of that number."""
+        return judge(self.flows[number - 1], self.evidence())

@@ -13,9 +13,9 @@ from auditor.assemble import assemble
 from auditor.audit import run_audit
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Proof
-from auditor.model.flow import Direction, Family, Protocol, Traffic
+from auditor.model.flow import Direction, Family, Protocol, Traffic, Verdict
 from auditor.model.options import Coverage, Options
-from auditor.model.probe import PlannedFlow
+from auditor.model.probe import Outcome, PlannedFlow
 from auditor.model.report import Run
 from auditor.plan import own_namespaces
 from auditor.verdict import Material, summarise
@@ -138,3 +138,37 @@ def test_report_has_the_same_bytes_in_any_order(objects: list[Raw], engine: str,
     )
 
     assert one == other
+
+
+@given(clusters(), engines, st.data())
+def test_dead_path_is_no_denial(objects: list[Raw], engine: str, data: st.DataObject) -> None:
+    """Where nothing enforces and one pod's network is dead, its silence shows nothing.
+
+    But for a pod that policies allow nothing at all: it has no witness but its twins.
+    """
+    clean = audit(objects, engine)
+    keys = [item.key for item in clean.plan.stand_ins if item.identity]
+    if not keys:
+        return
+    key = data.draw(st.sampled_from(keys))
+
+    def dead(attempt: fakes.Attempt, outcome: Outcome) -> Outcome:
+        ends = {attempt.probe.source, attempt.probe.destination}
+        return Outcome.SILENT if key in ends and len(ends) > 1 else outcome
+
+    bad = audit(objects, engine, fakes.nothing_enforces, dead)
+    allowed = [item.flow for item in bad.comparison.judgements if item.flow.predicted.verdict is Verdict.ALLOWED]
+    out, into = ({flow.family for flow in allowed if end(flow) == key} for end in (_source, _destination))
+    for item in bad.comparison.judgements:
+        flow = item.flow
+        witnessed = (flow.source == key and flow.family in out) or (flow.destination == key and flow.family in into)
+        if flow.predicted.verdict is Verdict.DENIED and witnessed:
+            assert item.agreement is Agreement.INCONCLUSIVE
+
+
+def _source(flow: PlannedFlow) -> str:
+    return flow.source
+
+
+def _destination(flow: PlannedFlow) -> str:
+    return flow.destination

@@ -67,7 +67,7 @@ def proven(made: ProbePlan, model: Model, gone: str) -> Shown:
 
 
 def plain(made: ProbePlan, gone: str) -> Shown:
-    """What has no claim, asked of every flow: nodes that let through, identities at each end, by family."""
+    """What has no claim, asked of every flow: nodes that let through, identities at each end, what bears witness."""
     at = {item.key: item for item in made.stand_ins}
     shown: set[tuple[object, ...]] = set()
     for flow in made.flows:
@@ -75,6 +75,8 @@ def plain(made: ProbePlan, gone: str) -> Shown:
             continue
         source, destination = at[flow.source], at[flow.destination]
         shown |= {("from", source.identity), ("to", destination.identity)}
+        if flow.predicted.verdict is Verdict.ALLOWED:
+            shown |= {("out of", source.identity, flow.family), ("into", destination.identity, flow.family)}
         ends = (
             (Direction.EGRESS, source, flow.predicted.egress),
             (Direction.INGRESS, destination, flow.predicted.ingress),

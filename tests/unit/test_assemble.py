@@ -165,3 +165,14 @@ def test_empty_audit_has_a_report_too() -> None:
 
     assert (made.flows, made.stand_ins, made.identities, made.summary.exit_code) == ([], [], [], 4)
     assert made.skipped[0].what == "everything"
+
+
+def test_pods_whose_silence_has_no_witness_of_their_own_are_counted() -> None:
+    """Nothing may reach db and web, so only twins tell of paths to them; admin may be reached."""
+    objects = (*SHOP[:3], pod("ops/admin", on="n1", ports=[port(9000)]), deny_all("shop/deny", "Ingress"))
+    told = [text for text in report(objects=objects).limits if "paths were alive" in text]
+
+    assert [text.split(";")[0] for text in told] == [
+        "Policies allow nothing that was tried into or out of 2 of 3 probe pods"
+    ]
+    assert not [text for text in report(objects=objects[:4]).limits if "paths were alive" in text]

@@ -48,7 +48,7 @@ CASES = [
     pytest.param(OPENED, None, Accord.POLICIES_ALLOW, Severity.HIGH, 3, id="denied, allowed, through"),
     pytest.param(CLOSED, None, Accord.POLICIES_FORBID, Severity.HIGH, 3, id="allowed, denied, not through"),
     pytest.param(
-        OPENED, flipped(OPENED), Accord.AGAINST_POLICIES, Severity.MEDIUM, 0, id="denied, allowed, not through"
+        OPENED, flipped(OPENED), Accord.AGAINST_POLICIES, Severity.MEDIUM, 4, id="denied, allowed, not through"
     ),
     pytest.param(CLOSED, flipped(CLOSED), Accord.AGAINST_POLICIES, Severity.MEDIUM, 3, id="allowed, denied, through"),
     pytest.param(NO, fakes.twins_blocked, Accord.INCONCLUSIVE, None, 4, id="denied, denied, without proof"),

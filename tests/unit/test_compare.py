@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.compare import Evidence, as_stored, changed_flows, compare, judge, moved_flows, recheck, strongest
+from auditor.compare import as_stored, changed_flows, compare, judge, moved_flows, recheck, strongest
 from auditor.evaluate.model import Model
+from auditor.evidence import Evidence
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
 from auditor.model.flow import Decision, Protocol, Verdict
@@ -143,7 +144,7 @@ def test_twin_of_another_port_is_no_proof() -> None:
     ledger = denied().without(FLOWS, "c0a", "c1b")
     other = seen(FLOWS, "c0a", "c1b", REACHED, REACHED, REACHED, port=81)
     evidence = ledger.evidence()
-    judged = judge(flow(DENIED), Evidence(evidence.placement, [*observations(ledger), other]))
+    judged = judge(flow(DENIED), Evidence(evidence.placement, [*observations(ledger), other], []))
 
     assert judged.agreement is INCONCLUSIVE
 
@@ -191,7 +192,7 @@ def test_denial_needs_all_its_tries() -> None:
     rest = [item for item in observations(denied()) if (item.probe.source, item.probe.destination) != ("i0", "i1")]
 
     assert denied().instead(FLOWS, "i0", "i1", SILENT, UNTESTED, UNTESTED).judged().agreement is INCONCLUSIVE
-    assert judge(flow(DENIED), Evidence(complete.placement, [*rest, short])).agreement is INCONCLUSIVE
+    assert judge(flow(DENIED), Evidence(complete.placement, [*rest, short], [])).agreement is INCONCLUSIVE
 
 
 def test_leak_needs_the_settle_time() -> None:
@@ -337,7 +338,7 @@ def test_every_piece_of_proof_is_of_the_flows_own_protocol(lacking: int, outcome
         for number, piece in enumerate(pieces)
     ]
     placement = {key: placed(item) for key, item in Ledger().stand_ins.items()}
-    found = judge(flow(DENIED, protocol=UDP), Evidence(placement, [tried, alive, *proof]))
+    found = judge(flow(DENIED, protocol=UDP), Evidence(placement, [tried, alive, *proof], []))
 
     assert found.agreement is (AS_EXPECTED if lacking == len(pieces) else INCONCLUSIVE), found.reason
 
@@ -346,7 +347,7 @@ def test_what_was_measured_of_one_protocol_is_no_answer_for_another() -> None:
     """A leak of TCP is none of UDP on the same port."""
     reached = [seen(number, "i0", "i1", *(REACHED,) * 3) for number in (FLOWS, LAST)]
     placement = {key: placed(item) for key, item in Ledger().stand_ins.items()}
-    evidence = Evidence(placement, [*reached, seen(CLOSING, "i1", "i1", REACHED)])
+    evidence = Evidence(placement, [*reached, seen(CLOSING, "i1", "i1", REACHED)], [])
 
     assert judge(flow(DENIED), evidence).agreement is LEAK
     assert judge(flow(DENIED, protocol=UDP), evidence).outcome is UNTESTED
@@ -357,7 +358,7 @@ def test_what_the_pods_cannot_speak_is_untested_and_not_tried_again(predicted: D
     """A missing tool is no silence, and waiting does not bring it."""
     one = flow(predicted, protocol=UDP)
     tried = seen(FLOWS, "i0", "i1", *(UNTESTED,) * 3, protocol=UDP)
-    evidence = Evidence({key: placed(item) for key, item in Ledger().stand_ins.items()}, [tried])
+    evidence = Evidence({key: placed(item) for key, item in Ledger().stand_ins.items()}, [tried], [])
 
     assert (judge(one, evidence).agreement, judge(one, evidence).outcome) == (INCONCLUSIVE, UNTESTED)
     assert recheck([one], evidence) == ()

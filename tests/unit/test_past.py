@@ -63,6 +63,17 @@ def test_nodes_are_proven_by_this_run_alone() -> None:
     assert not any(taken & set(claim.flows) for claim in claims)
 
 
+def test_denials_that_are_tried_anew_have_their_witnesses() -> None:
+    """What shows that the paths of both ends are alive is tried with them, where policies allow anything there."""
+    flows = resumed(noted().past).material.comparison.judgements
+    allowed = [item for item in flows if item.flow.predicted.verdict is Verdict.ALLOWED]
+    for role in ("source", "destination"):
+        anew = {getattr(item.flow, role) for item in denied(flows) if not item.measured}
+        assert anew & {getattr(item.flow, role) for item in allowed} <= {
+            getattr(item.flow, role) for item in allowed if not item.measured
+        }
+
+
 @pytest.mark.parametrize("twists", [(), (fakes.nothing_enforces,), (fakes.node_does_not_enforce("n2"),)])
 def test_journal_that_ends_anywhere_gives_no_wrong_answer(twists: tuple[fakes.Twist, ...]) -> None:
     """Whatever line is the last, what an undisturbed run finds is found; a denial is taken over with all its proof."""
