@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
 
+from auditor import __version__
 from auditor.cluster.api import KubeApi
 from auditor.commands.live import with_api
 from auditor.errors import CleanupIncomplete
 from auditor.model.options import Mode
 from auditor.sentinel import sentinel_namespaces
 from probes.backends.kubernetes import sweep
-from probes.backends.kubernetes.lease import NAME as LEASE
-from probes.backends.kubernetes.lease import PATH as LEASES
+from probes.backends.kubernetes.cleaning import clean_up, clean_up_by_force
 from probes.backends.kubernetes.lease import wait_until_free
+from probes.placement import Marks
 from reports.plain import plain
 
 
@@ -30,29 +32,41 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
             if not flags.quiet:
                 console.print(plain(text), soft_wrap=True, markup=False, highlight=False)
 
-        if not flags.force:
-            await wait_until_free(api, lambda: datetime.now(UTC), say)
         own = [namespace.name for namespace in sentinel_namespaces()]
-        found = await sweep.find(api, within=own if Mode(flags.mode) is Mode.SENTINEL else None)
-        names = found.names()
-        for name, reason in found.kept:
-            console.print(
-                plain(f"the namespace {name} was made by a run and stays: {reason}"),
-                soft_wrap=True,
-                markup=False,
-                highlight=False,
-            )
+        within = own if Mode(flags.mode) is Mode.SENTINEL else None
         if flags.dry_run:
-            sys.stdout.write("".join(f"would remove {name}\n" for name in names) or "nothing to remove\n")
+            await _tell(api, within, say, force=flags.force)
             return 0
-        trouble = [*await sweep.remove(api, found, lambda _: None)]
-        # A Lease in a namespace that is not ours stays behind its run.
-        await api.delete(f"{LEASES}/{LEASE}")
+        if flags.force:
+            found, trouble = await clean_up_by_force(api, within)
+        else:
+            marks = Marks(f"cleanup{secrets.token_hex(3)}", __version__, "")
+            found, trouble = await clean_up(api, marks, _now, say, within)
+        for text in _kept(found):
+            say(text)
         if trouble:
             raise CleanupIncomplete(
                 f"{len(trouble)} objects are still there", why="; ".join(trouble), attempt="netaudit cleanup once more"
             )
-        sys.stdout.write("".join(f"removed {name}\n" for name in names) or "nothing to remove\n")
+        sys.stdout.write("".join(f"removed {name}\n" for name in found.names()) or "nothing to remove\n")
         return 0
 
     return await with_api(flags, work)
+
+
+async def _tell(api: KubeApi, within: Sequence[str] | None, say: Callable[[str], None], *, force: bool) -> None:
+    """Say what would be done."""
+    if not force:
+        await wait_until_free(api, _now, say)
+    found = await sweep.find(api, within=within)
+    for text in _kept(found):
+        say(text)
+    sys.stdout.write("".join(f"would remove {name}\n" for name in found.names()) or "nothing to remove\n")
+
+
+def _kept(found: sweep.Leftovers) -> list[str]:
+    return [f"the namespace {name} was made by a run and stays: {reason}" for name, reason in found.kept]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
