@@ -151,7 +151,8 @@ def _claim(subject: PolicyRef | str, direction: Direction, denied: Sequence[Judg
     if shown:
         return Claim(subject, direction, Proof.PROVEN, f"{len(shown)} flows that it alone denies did not", shown)
     if alone:
-        return Claim(subject, direction, Proof.NOT_PROVEN, "every flow that it alone denies was inconclusive")
+        reason = "every flow that it alone denies was inconclusive"
+        return Claim(subject, direction, Proof.NOT_PROVEN, reason, is_open=True)
     if denied:
         reason = "policies isolate the other end of each flow that it denies, so the denial may be theirs"
         return Claim(subject, direction, Proof.NOT_PROVEN, reason)

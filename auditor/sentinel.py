@@ -141,15 +141,15 @@ def sentinel_plan(acted: Snapshot, matrix: ReachabilityMatrix, options: Options,
 
 
 def _left_out(acted: Snapshot, nodes: Sequence[str], flows: int) -> list[Skip]:
-    each = flows // max(1, len(nodes))
+    # Whether that node enforces is what was asked, so its flows count as not judged.
+    each = max(1, flows // max(1, len(nodes)))
     skips = [Skip("everything", "the cluster shows no ready Linux node")] if not _usable(acted) else []
     for node in acted.nodes:
         if not (node.ready and node.hosts_probes):
-            skips.append(Skip(f"node {node.name}", node.unfit or "it is not ready"))
+            skips.append(Skip(f"node {node.name}", node.unfit or "it is not ready", each, unjudged=True))
         elif node.name not in nodes:
-            # Whether that node enforces is what was asked, so its flows count as not judged.
             reason = f"more probe pods than --max-pods allows: {PER_NODE} for each node"
-            skips.append(Skip(f"node {node.name}", reason, max(1, each), unjudged=True))
+            skips.append(Skip(f"node {node.name}", reason, each, unjudged=True))
     return skips
 
 

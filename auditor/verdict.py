@@ -17,8 +17,12 @@ from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
+from auditor.plan import is_audited
 
 CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
+EVERY = "Every denial that was tested holds"
+NAMED = 3
+"""Policies and nodes that a sentence names."""
 ABOUT = {
     Mode.CLONE: "",
     Mode.SENTINEL: " This is about netaudit's own policies between its own pods, not about this cluster's policies.",
@@ -65,6 +69,7 @@ def summarise(material: Material, options: Options) -> Summary:
         + _chosen(material, options)
         + _kept(material.answers)
         + _taken(material)
+        + _nodes_left(material, options)
         + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
@@ -119,7 +124,8 @@ def _flow_gaps(material: Material, options: Options) -> list[str]:
     open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in judgements)
     if open_ones == len(judgements) or (len(judgements) - open_ones) / len(judgements) < options.min_coverage:
         return [f"{open_ones} of {len(judgements)} flows could not be judged"]
-    return [*_denial_gap(judgements, options), *_unjudged_gap(material, options)]
+    shown = _denial_gap(judgements, options) or _claim_gap(material.comparison)
+    return [*shown, *_waver_gap(judgements), *_unjudged_gap(material, options)]
 
 
 def _unjudged_gap(material: Material, options: Options) -> list[str]:
@@ -143,7 +149,9 @@ def _pod_gaps(material: Material, options: Options) -> list[str]:
     dead = [key for key, item in material.placement.items() if isinstance(item, NotPlaced)]
     faulty = {item.flow.source for item in material.comparison.judgements if item.outcome is Outcome.FAULT}
     lost = sum(skip.identity for skip in plan.skipped)
-    tested = len({item.identity for item in plan.stand_ins if item.identity}) + len(plan.spared)
+    # Partners of what was asked for have probe pods too, and stand for nothing that was.
+    beside = {item.id for item in material.matrix.identities if not is_audited(item, options)}
+    tested = len({item.identity for item in plan.stand_ins if item.identity} - beside) + len(plan.spared)
     few = bool(plan.stand_ins) and tested < options.min_coverage * (tested + lost)
     gaps = {
         f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run": bool(dead),
@@ -166,6 +174,26 @@ def _denial_gap(judgements: Sequence[Judgement], options: Options) -> list[str]:
     if denied and (open_ones == len(denied) or len(denied) - open_ones < enough):
         return [f"{open_ones} of {len(denied)} flows that policies deny could not be judged"]
     return []
+
+
+def _claim_gap(comparison: Comparison) -> list[str]:
+    """A policy or a node of which no denial was shown, though some were tried, is no small part of what was asked."""
+    claims = [("policy", claim) for claim in comparison.policies] + [("node", claim) for claim in comparison.nodes]
+    left = [f"{word} {claim.subject} {claim.direction.value}" for word, claim in claims if claim.is_open]
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    return [f"nothing is shown of {', '.join(left[:NAMED])}{more}: each denial was inconclusive"] if left else []
+
+
+def _waver_gap(judgements: Sequence[Judgement]) -> list[str]:
+    """What policies deny and what got through all the same, if only at times, has no place under a clean answer."""
+    found = [
+        item
+        for item in judgements
+        if item.flow.predicted.verdict is Verdict.DENIED
+        and item.agreement is Agreement.INCONCLUSIVE
+        and any(Outcome.REACHED in seen.outcomes for seen in item.observations)
+    ]
+    return [f"{len(found)} flows that policies deny got through in some tries"] * bool(found)
 
 
 def _shown(comparison: Comparison) -> list[int]:
@@ -209,6 +237,16 @@ def _taken(material: Material) -> str:
     return f" {len(times):,} of the {whole:,} flows were taken over from run {material.resumed}, measured {when}."
 
 
+def _nodes_left(material: Material, options: Options) -> str:
+    """Where nodes are the question, those that no probe pod stood on."""
+    stood = {item.node for item in material.plan.stand_ins}
+    left = [node.name for node in material.snapshot.nodes if node.name not in stood]
+    if options.mode is not Mode.SENTINEL or not left or not stood:
+        return ""
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    return f" {len(left)} of {len(material.snapshot.nodes)} nodes were left out: {', '.join(left[:NAMED])}{more}."
+
+
 def _where(comparison: Comparison) -> str:
     leaking = [claim for claim in comparison.nodes if claim.proof is Proof.LEAKING]
     nodes = ", ".join(sorted({str(claim.subject) for claim in leaking}))
@@ -237,4 +275,6 @@ def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[st
     rest = f" {open_claims} directions of policies or nodes are not separately proven." if open_claims else ""
     late = f", {counts[Agreement.LATE]} flows only after a while" if counts[Agreement.LATE] else ""
     held = f"{shown} of {len(denied)} flows that policies deny were shown to be"
-    return f"Every denial that was tested holds{late}: {held}.{rest}"
+    left = len(denied) - shown
+    head, more = ("No leak was found", f", {left} could not be judged") if left else (EVERY, "")
+    return f"{head}{late}: {held}{more}.{rest}"

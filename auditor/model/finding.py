@@ -85,6 +85,8 @@ class Claim:
     flows: tuple[int, ...] = ()
     whole: bool = False
     """For LEAKING: nothing that it alone denies was shown to be denied."""
+    is_open: bool = False
+    """For NOT_PROVEN: flows that could have proven it were tried, and all were inconclusive."""
 
 
 @dataclass(frozen=True, slots=True)

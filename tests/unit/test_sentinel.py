@@ -14,7 +14,7 @@ from auditor.model.cluster import Pod, Snapshot
 from auditor.model.finding import Agreement, Confidence, Proof
 from auditor.model.flow import Direction, Traffic, Verdict
 from auditor.model.options import Mode, Options
-from auditor.model.probe import ProbePlan, Role
+from auditor.model.probe import Outcome, ProbePlan, Role
 from auditor.plan import CONTROL_NAMESPACE
 from auditor.ports import RawSnapshot
 from auditor.predict import predict
@@ -183,7 +183,7 @@ def test_too_few_pods_for_any_node_make_none() -> None:
 def test_nodes_that_cannot_hold_probes_are_named_and_get_none() -> None:
     found = plan(snapshot(node("n1"), node("n2", ready=False)))
 
-    assert [skip.what for skip in found.skipped] == ["node n2"]
+    assert [(skip.what, skip.flows, skip.unjudged) for skip in found.skipped] == [("node n2", len(found.flows), True)]
     assert {item.node for item in found.stand_ins} == {"n1"}
 
 
@@ -216,6 +216,32 @@ def test_an_engine_that_enforces_is_proven_on_every_node_in_both_directions() ->
     assert {str(claim.subject) for claim in found.comparison.policies if claim.proof is Proof.PROVEN} == {
         str(policy.ref) for policy in own_policies()
     }
+
+
+def test_nodes_that_nothing_stood_on_are_in_the_sentence_and_count() -> None:
+    """Most of a cluster is cordoned, and what was asked is whether its nodes enforce."""
+    nodes = (node("n1"), *(node(f"n{number}", ready=False) for number in range(2, 7)))
+    backend = FakeBackend(by_model(*nodes))
+    found = summarise(
+        asyncio.run(run_audit(FakeCluster(nodes, made(*nodes)), backend, SENTINEL, fakes.ignore)), SENTINEL
+    )
+
+    assert found.exit_code == 4
+    assert "5 of 6 nodes were left out: n2, n3, n4 and 2 more." in found.sentence
+
+
+def test_node_whose_twin_is_blocked_is_a_gap_among_many() -> None:
+    """One node of fourteen, of which nothing inward is shown."""
+
+    def blocked(attempt: fakes.Attempt, outcome: Outcome) -> Outcome:
+        return Outcome.SILENT if attempt.is_twin and attempt.destination.pod.node == "n7" else outcome
+
+    nodes = tuple(node(f"n{number}") for number in range(14))
+    backend = FakeBackend(by_model(*nodes), [blocked])
+    material = asyncio.run(run_audit(FakeCluster(nodes, made(*nodes)), backend, SENTINEL, fakes.ignore))
+
+    assert summarise(material, SENTINEL).exit_code == 4
+    assert "nothing is shown of node n7 Ingress" in summarise(material, SENTINEL).sentence
 
 
 def test_no_engine_leaks_on_every_node() -> None:

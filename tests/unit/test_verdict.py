@@ -13,9 +13,11 @@ from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Outcome, ProbePlan, Skip
 from auditor.model.report import Summary
+from auditor.rounds import FLOWS
 from auditor.verdict import Material, incompleteness, summarise
-from tests.builders import snapshot
-from tests.evidence import ALLOWED, DENIED, FAULT, flow, judgement, stand_in
+from tests.builders import autoscaler, pod, policy, port, selector, snapshot, workload
+from tests.evidence import ALLOWED, DENIED, FAULT, REACHED, SILENT, flow, judgement, seen, stand_in
+from tests.unit.auditing import audit
 
 AS_EXPECTED, LEAK, BLOCKAGE = Agreement.AS_EXPECTED, Agreement.LEAK, Agreement.BLOCKAGE
 LATE, INCONCLUSIVE = Agreement.LATE, Agreement.INCONCLUSIVE
@@ -141,6 +143,39 @@ def test_faults_are_a_gap_even_with_enough_coverage() -> None:
     assert "measurements of 1 probe pods failed" in found.sentence
 
 
+def test_what_got_through_at_times_is_a_gap_even_with_enough_coverage() -> None:
+    """An engine that wavers has not denied."""
+    tries = (seen(FLOWS, "i0", "i1", REACHED, SILENT, REACHED), seen(FLOWS + 1, "i0", "i1", *(SILENT,) * 3))
+    wavering = Judgement(flow(DENIED, number=99), INCONCLUSIVE, SILENT, "got through in some tries", tries)
+    found = summary(material([*many(AS_EXPECTED, 99), wavering]))
+
+    assert found.exit_code == 4
+    assert "1 flows that policies deny got through in some tries" in found.sentence
+
+
+def test_node_of_which_nothing_is_shown_is_a_gap_even_with_enough_coverage() -> None:
+    """Nobody may read that a node enforces where each of its denials stayed open."""
+    claims = [Claim(f"n{number}", Direction.INGRESS, Proof.NOT_PROVEN, "", is_open=number != 1) for number in range(5)]
+    found = summary(material(many(AS_EXPECTED, 5), nodes=claims))
+
+    assert found.exit_code == 4
+    assert "nothing is shown of node n0 Ingress, node n2 Ingress, node n3 Ingress and 1 more" in found.sentence
+
+
+def test_partners_do_not_stand_for_what_was_asked_for() -> None:
+    """`-n pay`: nine of its identities are left out, and a hundred others have probe pods as their partners."""
+    objects = [pod(f"pay/p{number}", ports=[port(80)], app=f"p{number}") for number in range(10)]
+    objects += [pod(f"b{number}/x", on="n2") for number in range(100)]
+    objects += [policy("pay/in", selector(app=f"p{number}"), types=["Ingress"]) for number in range(10)]
+    for number in range(1, 10):
+        objects += [workload("Deployment", f"pay/w{number}", app=f"p{number}")]
+        objects += [autoscaler(f"pay/h{number}", f"Deployment/w{number}")]
+    found = audit(objects=objects, options=Options(namespaces=("pay",), max_pods=400))
+
+    assert found.summary.exit_code == 4
+    assert "9 of 10 identities were not tested" in found.summary.sentence
+
+
 def test_incomplete_findings_say_that_they_are_incomplete() -> None:
     """Exit 3 hides no gap."""
     found = summary(material([*many(LEAK, 1), *many(INCONCLUSIVE, 9, 2)], Severity.HIGH))
@@ -179,6 +214,11 @@ def test_numbers_add_up() -> None:
             many(AS_EXPECTED, 2),
             (Claim("n1", Direction.EGRESS, Proof.NOT_PROVEN, ""), Claim("n2", Direction.EGRESS, Proof.PROVEN, "")),
             f"{HOLDS} 1 directions of policies or nodes are not separately proven.",
+        ),
+        (
+            [*many(AS_EXPECTED, 9), *many(INCONCLUSIVE, 1, 10)],
+            (),
+            "No leak was found: 9 of 10 flows that policies deny were shown to be, 1 could not be judged.",
         ),
         (many(AS_EXPECTED, 2, denied=False), (), "No policy denies any of the 2 flows that were tried."),
         (
