@@ -24,9 +24,11 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
 from auditor.cluster import projection
+from auditor.cluster.answers import Tries, is_same, name_of, refused, unreachable
+from auditor.cluster.credentials import Credentials
 from auditor.cluster.exec import ExecChannel
-from auditor.cluster.retry import RETRIES, may_pass, pause
-from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing, UsageError
+from auditor.cluster.retry import may_pass
+from auditor.errors import ApiRefused, UsageError
 
 STEP = 0.1
 """Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
@@ -35,11 +37,9 @@ ANSWER = 60
 """Seconds that one answer may take."""
 HANDSHAKE = 30
 """Seconds that a kubelet may take to open an exec."""
-PATIENCE = 120.0
-"""Seconds after which a request is not tried again."""
 ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
-DENIED = frozenset({401, 403})
+UNAUTHENTICATED = 401
 MISSING, CONFLICT, GONE = 404, 409, 410
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
@@ -67,7 +67,8 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
         named = str((loader.current_context or {}).get("name", ""))
-        return KubeApi(configuration, rate=rate, version=version, context=named)
+        credentials = Credentials(loader, configuration, _tidy)
+        return KubeApi(configuration, rate=rate, version=version, context=named, credentials=credentials)
     except ConfigException as error:
         fault = error
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
@@ -75,7 +76,7 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
     finally:
         # The loader writes keys that stand in a kubeconfig to files and removes them at exit, but a process that is
         # killed has none.  The client has read them by now.
-        kube_config.kube_config._cleanup_temp_files()  # noqa: SLF001 - the library has no other way
+        _tidy()
     if kubeconfig is None and context is None:
         try:
             kube_config.load_incluster_config(client_configuration=configuration)
@@ -86,6 +87,10 @@ async def connect(*, kubeconfig: str | None, context: str | None, rate: int, ver
                     FileNotFoundError("there is no kubeconfig in KUBECONFIG or ~/.kube, and this is not a pod")
                 ) from None
     raise _bad_kubeconfig(fault)
+
+
+def _tidy() -> None:
+    kube_config.kube_config._cleanup_temp_files()  # noqa: SLF001 - the library has no other way
 
 
 def _is_file(path: str) -> bool:
@@ -103,6 +108,9 @@ def _bad_kubeconfig(error: Exception) -> UsageError:
 class KubeApi:
     """One cluster's API, paced to `rate` requests a second."""
 
+    _credentials: Credentials | None = None
+    """What gets a new token for one that the server does not take any more."""
+
     def __init__(
         self,
         configuration: Configuration,
@@ -111,8 +119,10 @@ class KubeApi:
         version: str,
         context: str,
         chance: Callable[[], float] = random.random,
+        credentials: Credentials | None = None,
     ) -> None:
         """Take a loaded configuration; `chance` gives numbers from 0 to 1, which spread tries."""
+        self._credentials = credentials
         configuration.retries = False
         configuration.connection_pool_maxsize = 0  # the pace and the workers bound it, not a silent queue
         self._client: Any = ApiClient(configuration)
@@ -164,7 +174,7 @@ class KubeApi:
             page = _PAGE.decode(await response.read())
             items = [projection.read(item, resource) for item in page.get("items") or ()]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _unreachable(self.host, error) from error
+            raise unreachable(self.host, error) from error
         metadata = page.get("metadata") or {}
         return items, metadata.get("continue") or "", str(metadata.get("resourceVersion") or "")
 
@@ -199,10 +209,10 @@ class KubeApi:
                     event = msgspec.json.decode(line)
                     if event.get("type") == "ERROR":
                         status = event.get("object") or {}
-                        raise _refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
+                        raise refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
                     yield event
         except (*TRANSPORT_FAULTS, msgspec.DecodeError) as error:
-            raise _unreachable(self.host, error) from error
+            raise unreachable(self.host, error) from error
 
     @asynccontextmanager
     async def exec(
@@ -223,20 +233,29 @@ class KubeApi:
 
     async def _opened(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
         """Open a stream, again where that fails: a command that was started for nobody has no input and no work."""
-        tries = _Tries(self._chance)
+        tries = Tries(self._chance)
         while True:
             try:
                 return await self._upgraded(path, query)
             except aiohttp.WSServerHandshakeError as error:
                 if not tries.left or not may_pass(error.status, tries.made, executes=True):
-                    raise _refused("GET", path, error.status, error.message) from error
+                    raise refused("GET", path, error.status, error.message) from error
                 await tries.wait(error.headers.get("Retry-After") if error.headers else None)
             except TRANSPORT_FAULTS as error:
                 if not tries.left:
-                    raise _unreachable(self.host, error) from error
+                    raise unreachable(self.host, error) from error
                 await tries.wait(None)
 
     async def _upgraded(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
+        token = self._token()
+        try:
+            return await self._connected(path, query)
+        except aiohttp.WSServerHandshakeError as error:
+            if not await self._is_renewed(error.status, token):
+                raise
+        return await self._connected(path, query)
+
+    async def _connected(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
         _, url, headers = await self._prepared("GET", path, query)
         async with self._throttle, asyncio.timeout(HANDSHAKE):
             return await self._session().ws_connect(
@@ -270,7 +289,7 @@ class KubeApi:
         try:
             decoded = msgspec.json.decode(await response.read())
         except msgspec.DecodeError as error:
-            raise _unreachable(self.host, error) from error
+            raise unreachable(self.host, error) from error
         return decoded if isinstance(decoded, dict) else {}
 
     async def _send(
@@ -280,27 +299,43 @@ class KubeApi:
 
         The body is read already, unless `stream` says for how many seconds it may go on.
         """
-        tries = _Tries(self._chance)
+        tries = Tries(self._chance)
         while True:
             try:
                 response = await self._once(method, path, query, body, stream)
             except TRANSPORT_FAULTS as error:
                 if not tries.left:
-                    raise _unreachable(self.host, error) from error
+                    raise unreachable(self.host, error) from error
                 await tries.wait(None)
                 continue
             if response.status < ERRORS:
                 return response
             message = await _message(response)
             if response.status == CONFLICT and method == "POST" and tries.made:
-                stored = await self._send("GET", f"{path}/{_name(body)}", {}, None)
-                if _is_same(body, await stored.read()):
+                stored = await self._send("GET", f"{path}/{name_of(body)}", {}, None)
+                if is_same(body, await stored.read()):
                     return stored
             if not tries.left or not may_pass(response.status, tries.made):
-                raise _refused(method, path, response.status, message)
+                raise refused(method, path, response.status, message)
             await tries.wait(response.headers.get("Retry-After"))
 
+    def _token(self) -> str:
+        return self._credentials.token if self._credentials is not None else ""
+
+    async def _is_renewed(self, status: int, token: str) -> bool:
+        """Whether a request was refused for its token alone, and there is another one by now: nothing was done yet."""
+        return status == UNAUTHENTICATED and self._credentials is not None and await self._credentials.renew(token)
+
     async def _once(
+        self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None, stream: float
+    ) -> aiohttp.ClientResponse:
+        token = self._token()
+        response = await self._sent(method, path, query, body, stream)
+        if await self._is_renewed(response.status, token):
+            response = await self._sent(method, path, query, body, stream)
+        return response
+
+    async def _sent(
         self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None, stream: float
     ) -> aiohttp.ClientResponse:
         verb, url, headers = await self._prepared(method, path, list(query.items()))
@@ -315,69 +350,9 @@ class KubeApi:
         return response
 
 
-class _Tries:
-    """The tries of one request: how many were made and may follow, within a time."""
-
-    def __init__(self, chance: Callable[[], float]) -> None:
-        self._chance = chance
-        self._end = asyncio.get_running_loop().time() + PATIENCE
-        self.made = 0
-
-    @property
-    def left(self) -> bool:
-        return self.made < RETRIES and asyncio.get_running_loop().time() < self._end
-
-    async def wait(self, retry_after: str | None) -> None:
-        await asyncio.sleep(pause(self.made, retry_after, self._chance()))
-        self.made += 1
-
-
-def _name(body: Raw | None) -> str:
-    return str(((body or {}).get("metadata") or {}).get("name", ""))
-
-
-def _is_same(body: Raw | None, stored: bytes) -> bool:
-    """Whether what is stored is what an earlier try of ours made, and not somebody else's of that name."""
-    asked, found = body or {}, msgspec.json.decode(stored)
-    ours = (asked.get("metadata") or {}).get("annotations") or {}
-    theirs = (found.get("metadata") or {}).get("annotations") or {}
-    holders = [(item.get("spec") or {}).get("holderIdentity") for item in (asked, found)]
-    owners = [_owners(item) for item in (asked, found)]
-    same = holders[0] == holders[1] and owners[0] == owners[1]
-    return same and all(theirs.get(key) == value for key, value in ours.items())
-
-
-def _owners(item: Raw) -> list[object]:
-    return [owner.get("uid") for owner in (item.get("metadata") or {}).get("ownerReferences") or ()]
-
-
 async def _message(response: aiohttp.ClientResponse) -> str:
     text = (await response.read())[:4096].decode(errors="replace")
     try:
         return str(msgspec.json.decode(text).get("message") or text)
     except (msgspec.DecodeError, AttributeError):
         return text.strip()[:300]
-
-
-def _refused(method: str, path: str, status: int, message: str) -> ApiRefused:
-    if status in DENIED:
-        return PermissionMissing(
-            f"the API server does not allow {method} {path}",
-            why=f"it answered {status}: {message}",
-            attempt="kubectl apply -k deploy/kustomize/clone; --dry-run needs only deploy/kustomize/read-only",
-            status=status,
-        )
-    return ApiRefused(
-        f"the API server refused {method} {path}",
-        why=f"it answered {status}: {message}",
-        attempt="look at the API server's state",
-        status=status,
-    )
-
-
-def _unreachable(host: str, error: BaseException) -> ClusterUnreachable:
-    return ClusterUnreachable(
-        "the API server does not answer",
-        why=f"{host}: {str(error) or type(error).__name__}",
-        attempt="kubectl get --raw /readyz with the same kubeconfig and context",
-    )
