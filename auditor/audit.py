@@ -191,9 +191,10 @@ async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, o
     if not known.plan.flows:
         return known.plan
     on_event(StageStarted("ask admission", "a dry run in each namespace"))
-    titles = {item.id: item.title for item in known.matrix.identities if is_audited(item, options)}
+    titles = {item.id: item.title for item in known.matrix.identities}
+    audited = {item.id for item in known.matrix.identities if is_audited(item, options)}
     found = await backend.rehearse(known.plan)
-    return without_refused(known.plan, known.snapshot, found, titles, options.allow)
+    return without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)
 
 
 async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> str:

@@ -5,6 +5,7 @@ Pure.  Used twice: on the answer to a dry run, before anything is made, and on t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -88,20 +89,32 @@ def without_refused(
     snapshot: Snapshot,
     rehearsals: Mapping[str, Rehearsal],
     titles: Mapping[str, str],
+    *,
+    audited: Collection[str],
     allowed: Collection[str],
 ) -> ProbePlan:
-    """The plan without the stand-ins that admission refuses or endangers; `titles` are those of audited identities."""
+    """The plan without the stand-ins that admission refuses or endangers.
+
+    `titles` are those of all identities, `audited` the ids of those that were asked for.  Flows that go with a stand-in
+    were to be tried, so they count as not judged.
+    """
     reasons: dict[str, str] = {}
     for stand_in in plan.stand_ins:
         found = rehearsals.get(stand_in.namespace)
         reason = _refused(snapshot, stand_in, found, allowed) if found is not None else ""
         if reason:
             reasons[stand_in.key] = reason
-    gone = [flow for flow in plan.flows if flow.source in reasons or flow.destination in reasons]
+    gone = {
+        flow.id: reasons.get(flow.source) or reasons[flow.destination] for flow in plan.flows if _hit(flow, reasons)
+    }
     lost = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons}
     skips = [
-        Skip(titles.get(identity, f"identity {identity}"), reason, identity=identity in titles)
+        Skip(titles.get(identity, "unpoliced controls"), reason, identity=identity in audited)
         for identity, reason in lost.items()
+    ]
+    skips += [
+        Skip("flows of probe pods that admission keeps away", reason, count, unjudged=True)
+        for reason, count in Counter(gone.values()).items()
     ]
     notes = [
         f"admission in {home} changes {text}"
@@ -111,7 +124,7 @@ def without_refused(
     return replace(
         plan,
         stand_ins=tuple(item for item in plan.stand_ins if item.key not in reasons),
-        flows=tuple(flow for flow in plan.flows if flow not in set(gone)) if gone else plan.flows,
+        flows=tuple(flow for flow in plan.flows if flow.id not in gone),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),
     )

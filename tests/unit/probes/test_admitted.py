@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from auditor.model.flow import Protocol
-from auditor.model.options import Kind
+from auditor.model.options import Coverage, Kind, Options
 from auditor.model.probe import ProbePlan, Rehearsal, Role, StandIn
 from probes.admitted import LONGEST, obstacle, rehearsal, without_refused
 from probes.placement import AgentSpec, Marks, pod_manifest
-from tests.builders import Raw, deny_all, pod, service, snapshot
+from tests.builders import Raw, allow, deny_all, namespaces, pod, policy, port, selector, service, snapshot, tcp
+from tests.unit.auditing import audit
 from tests.unit.planning import clones, plan
 
 WEB = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "web"),), ((Protocol.TCP, 80),))
@@ -101,7 +102,9 @@ PUBLISHING = service("shop/etcd", publishes=True, tier="front")
 
 def planned(found: Rehearsal, *more: Raw, allowed: tuple[str, ...] = ()) -> ProbePlan:
     titles = {item.identity: "shop/web" for item in clones(plan(*SHOP, *more)) if item.namespace == "shop"}
-    return without_refused(plan(*SHOP, *more), snapshot(*SHOP, *more), {"shop": found}, titles, allowed)
+    return without_refused(
+        plan(*SHOP, *more), snapshot(*SHOP, *more), {"shop": found}, titles, audited=titles, allowed=allowed
+    )
 
 
 def test_a_refusal_takes_stand_in_and_flows_out_of_the_plan() -> None:
@@ -111,6 +114,22 @@ def test_a_refusal_takes_stand_in_and_flows_out_of_the_plan() -> None:
     gone = {item.key for item in clones(before)} - {item.key for item in clones(made)}
     assert {flow.id for flow in made.flows} == {f.id for f in before.flows if not {f.source, f.destination} & gone}
     assert [(skip.what, skip.reason) for skip in made.skipped if skip.identity] == [("shop/web", "no bare pods here")]
+    left = [(skip.flows, skip.reason) for skip in made.skipped if skip.unjudged]
+    assert left == [(len(before.flows) - len(made.flows), "no bare pods here")]
+
+
+def test_partners_that_admission_refuses_leave_the_audit_incomplete() -> None:
+    """Most of what was to be tried went with them, and what was asked for is there."""
+    homes = [f"t{number}" for number in range(20)]
+    objects = [pod(f"{home}/p", on="n1", ports=[port(9000)], app=home) for home in homes]
+    objects += [pod("shop/db", on="n2", ports=[port(5432)], app="db")]
+    objects += [policy("shop/in", selector(app="db"), ingress=[allow(namespaces(), ports=[tcp(5432)])])]
+    options = Options(namespaces=("shop",), coverage=Coverage.FULL)
+    refused = audit(objects=objects, options=options, rehearsals={home: Rehearsal("x", "no") for home in homes})
+
+    assert audit(objects=objects, options=options).summary.exit_code == 0
+    assert refused.summary.exit_code == 4
+    assert "flows have no verdict or were left out" in refused.summary.sentence
 
 
 def test_labels_that_admission_adds_are_looked_at_like_any_others() -> None:
@@ -132,4 +151,4 @@ def test_a_label_that_admission_removes_is_told() -> None:
 
 
 def test_without_answers_the_plan_is_what_it_was() -> None:
-    assert without_refused(plan(*SHOP), snapshot(*SHOP), {}, {}, ()) == plan(*SHOP)
+    assert without_refused(plan(*SHOP), snapshot(*SHOP), {}, {}, audited=(), allowed=()) == plan(*SHOP)
