@@ -291,8 +291,11 @@ class MemoryApi(KubeApi):
         if (path if home is None else home[1]) not in self.finalized:
             self.drop(path)
 
-    async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[Raw]:
+    async def watch(
+        self, path: str, version: str, seconds: int = 300, on_open: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Raw]:
         await self._answer("WATCH", path, lambda: None)
+        on_open()
         self.watches += 1
         mine, seen = self.watches, 0
         while True:

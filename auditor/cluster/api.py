@@ -199,10 +199,16 @@ class KubeApi:
             raise
         return True
 
-    async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[dict[str, Any]]:
-        """Yield watch events until the server ends the watch; raises ApiRefused 410 where `version` is too old."""
+    async def watch(
+        self, path: str, version: str, seconds: int = 300, on_open: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield watch events until the server ends the watch; raises ApiRefused 410 where `version` is too old.
+
+        `on_open` is called once the server has let us watch, which may be long before the first event.
+        """
         query: dict[str, str | int] = {"watch": "true", "resourceVersion": version, "timeoutSeconds": seconds}
         response = await self._send("GET", path, query, None, stream=seconds + 30)
+        on_open()
         try:
             async for line in response.content:
                 if line.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from auditor.cluster.api import GONE, MISSING, KubeApi
@@ -45,9 +46,13 @@ class Surroundings:
         self._reaction = asyncio.get_running_loop().create_future()
         paths = self._paths()
         versions = await asyncio.gather(*(self._look(path, resource) for path, resource in paths))
+        opened: list[asyncio.Future[None]] = []
         for (path, resource), version in zip(paths, versions, strict=True):
             if version is not None and self._guard.concerns(resource):
-                self._tasks.append(asyncio.create_task(self._follow(path, resource, version)))
+                opened.append(asyncio.get_running_loop().create_future())
+                self._tasks.append(asyncio.create_task(self._follow(path, resource, version, opened[-1])))
+        # To list and to watch are two rights.
+        await asyncio.gather(*opened)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -84,12 +89,7 @@ class Surroundings:
         try:
             items, version = await self._api.list_at(path)
         except PermissionMissing as error:
-            raise PermissionMissing(
-                f"cannot watch whether {resource} react to probe pods",
-                why=error.why,
-                attempt="kubectl apply -k deploy/kustomize/clone",
-                status=error.status,
-            ) from error
+            raise _blind(resource, error) from error
         except ApiRefused as error:
             if error.status == MISSING:
                 return None
@@ -98,20 +98,27 @@ class Surroundings:
             self._guard.note(resource, item)
         return version
 
-    async def _follow(self, path: str, resource: str, version: str) -> None:
+    async def _follow(self, path: str, resource: str, version: str, opened: asyncio.Future[None]) -> None:
         while True:
             try:
                 # After a break everything is looked at once more: what happened in between cannot be watched any more.
                 version = version or await self._again(path, resource)
-                async for event in self._api.watch(path, version):
+                async for event in self._api.watch(path, version, on_open=partial(_resolve, opened)):
                     item = event.get("object") or {}
                     version = str((item.get("metadata") or {}).get("resourceVersion") or version)
                     if event.get("type") != "DELETED":
                         self.report(self._guard.reaction(resource, item))
+            except PermissionMissing as error:
+                if not opened.done():
+                    opened.set_exception(_blind(resource, error))
+                self.report(f"whether {resource} react to probe pods can no longer be watched: {error.why}")
+                return
             except ApiRefused as error:
                 version = "" if error.status == GONE else version
+                _resolve(opened)
                 await asyncio.sleep(RETRY)
             except (NetauditError, OSError, TimeoutError):
+                _resolve(opened)
                 await asyncio.sleep(RETRY)
 
     async def _again(self, path: str, resource: str) -> str:
@@ -119,3 +126,18 @@ class Surroundings:
         for item in items:
             self.report(self._guard.reaction(resource, item))
         return version
+
+
+def _resolve(opened: asyncio.Future[None]) -> None:
+    # A fault that passes is no reason to wait: the watch goes on by itself, from where the list ended.
+    if not opened.done():
+        opened.set_result(None)
+
+
+def _blind(resource: str, error: PermissionMissing) -> PermissionMissing:
+    return PermissionMissing(
+        f"cannot watch whether {resource} react to probe pods",
+        why=error.why,
+        attempt="kubectl apply -k deploy/kustomize/clone",
+        status=error.status,
+    )

@@ -116,6 +116,37 @@ async def test_no_pod_is_made_where_nobody_may_watch() -> None:
     assert api.paths() == sorted([BUDGET, SLICE])
 
 
+@pytest.mark.parametrize("resource", ["poddisruptionbudgets", "endpointslices"])
+async def test_no_pod_is_made_where_one_may_list_and_not_watch(resource: str) -> None:
+    api = beside()
+    api.fail("WATCH", f".*{resource}", 403)
+    with pytest.raises(PermissionMissing, match=f"{resource} react"):
+        await in_session(api, lambda _: pytest.fail("pods were made"))
+    assert api.paths() == sorted([BUDGET, SLICE])
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_run_that_may_not_watch_any_more_is_withdrawn(status: int) -> None:
+    """A role that is taken away in the midst of a run leaves nobody to see what reacts."""
+    api = beside()
+
+    def take_away() -> None:
+        api.fail("WATCH", ".*poddisruptionbudgets", status)
+        api.cut_watches(refusal(410, "too old"))
+
+    later(take_away)
+    with pytest.raises(Withdrawn, match="poddisruptionbudgets react to probe pods can no longer be watched"):
+        await in_session(api, lambda session: session.wait_until(1000))
+    assert api.paths() == sorted([BUDGET, SLICE])
+
+
+async def test_a_watch_that_opens_late_is_waited_for_no_longer_than_its_first_fault() -> None:
+    api = beside()
+    api.fail("WATCH", ".*endpointslices", 500, times=3)
+    await in_session(api, lambda session: session.wait_until(1))
+    assert api.watches > 1
+
+
 async def test_a_resource_that_is_not_served_reacts_to_nothing() -> None:
     api = beside()
     api.fail("GET", ".*endpointslices", 404)
