@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from auditor.accord import entry_of
+from auditor.greetings import accord
 from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
-from auditor.model.finding import Claim, Finding, Judgement
+from auditor.model.finding import Claim, Finding, Greeting, Judgement
 from auditor.model.flow import Protocol, Verdict
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Mode, Options
@@ -51,7 +52,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         limits=[
             *_choice(plan, options),
             *_before(material),
-            *LIMITS[options.mode],
+            *_limits(plan, options),
             *_unwitnessed(material),
             *map(_doubt, snapshot.doubts),
         ],
@@ -59,6 +60,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         leftovers=sorted(material.leftovers),
         rules=[_claim(item) for item in material.comparison.rules],
         expectations=[entry_of(item) for item in material.answers],
+        handshakes=[_greeting(item, identity_of) for item in material.comparison.greetings],
     )
 
 
@@ -73,6 +75,14 @@ def _doubt(text: str) -> str:
 _MEASURED = (
     "Measured between probe pods on pod addresses, with UDP and SCTP only on ports that a policy or a container "
     "names with that protocol; Service addresses and addresses outside the cluster were not tried."
+)
+_MET = (
+    "Measured between probe pods on pod addresses, with UDP and SCTP only on ports that a policy or a container "
+    "names with that protocol, and by handshake with the addresses that were named; Service addresses were not tried."
+)
+_HANDSHAKES = (
+    "A handshake shows that something answered at an address, be it a proxy on the way, and not who: nothing was sent. "
+    "Of a block one address was tried for each part that policies tell apart, and others may not answer alike."
 )
 _NODES = "A node is proven where a denied flow was measured with its pod there; other nodes are not."
 _WHEN = "Only new connections were tried, at the time of this run."
@@ -109,6 +119,13 @@ LIMITS = {
     ),
 }
 """What an audit of each mode can and cannot say."""
+
+
+def _limits(plan: ProbePlan, options: Options) -> list[str]:
+    """What this audit cannot say; of strangers there is more to say where some were met."""
+    if not plan.handshakes:
+        return [*LIMITS[options.mode]]
+    return [_MET if text is _MEASURED else text for text in LIMITS[options.mode]] + [_HANDSHAKES]
 
 
 def _choice(plan: ProbePlan, options: Options) -> list[str]:
@@ -261,6 +278,34 @@ def _flow(judgement: Judgement, identity_of: Mapping[str, str]) -> doc.FlowEntry
         milliseconds=last.milliseconds if last else -1,
         settled_after_seconds=round(judgement.settled_after, 1),
         measured=judgement.measured,
+    )
+
+
+def _greeting(greeting: Greeting, identity_of: Mapping[str, str]) -> doc.HandshakeEntry:
+    item = greeting.handshake
+    last = greeting.observations[-1] if greeting.observations else None
+    found = accord(greeting)
+    return doc.HandshakeEntry(
+        id=item.id,
+        kind=item.kind.value,
+        source=item.source,
+        source_identity=identity_of[item.source],
+        target=item.target,
+        address=item.address,
+        family=item.family.value,
+        protocol=item.protocol.value,
+        port=item.port,
+        expected=item.wish.value if item.wish is not None else "",
+        verdict=item.predicted.verdict.value,
+        outcome=greeting.outcome.value,
+        agreement=greeting.agreement.value,
+        accord=found.value if found is not None else "",
+        reason=greeting.reason,
+        policies=[str(policy) for policy in item.predicted.denied_by],
+        denied_by=[direction.value for direction in item.predicted.deniers],
+        tries=sum(len(one.outcomes) for one in greeting.observations),
+        milliseconds=last.milliseconds if last else -1,
+        settled_after_seconds=round(greeting.settled_after, 1),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auditor.accord import answers
@@ -18,10 +18,13 @@ from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
 from auditor.evidence import Evidence
 from auditor.expected import cover, demands
+from auditor.greetings import Seen, after_moves, changed_handshakes, greet, to_repeat
+from auditor.handshakes import handshake_probes, placed, with_externals
 from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.expectation import Answer, Covered
-from auditor.model.finding import Comparison, Judgement
+from auditor.model.finding import Comparison, Greeting, Judgement
+from auditor.model.handshake import Handshake
 from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
@@ -36,6 +39,7 @@ from auditor.rounds import (
     FLOWS,
     OPENING,
     SETTLE_STEPS,
+    SETTLED,
     Placement,
     flow_probes,
     listener_probes,
@@ -72,6 +76,24 @@ class Forecast:
     """The earlier run; empty where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is measured: flows between probe pods, and handshakes with strangers."""
+
+    flows: tuple[PlannedFlow, ...]
+    handshakes: tuple[Handshake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, and on which probe pods: as they were stored, and as they were in the end."""
+
+    tried: Tried
+    began: Placement
+    ended: Placement
+    seen: Sequence[Observation]
+
+
 async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, past: Past | None = None) -> Forecast:
     """Read the cluster, predict its flows and plan the probes; what holds of an earlier run need not be tried anew."""
     on_event(StageStarted("read the cluster"))
@@ -89,6 +111,8 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     model = Model(snapshot, own_namespaces(), engine.dialect)
     covered = cover(model, matrix.identities, options.expectations)
     plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
+    audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
+    plan = with_externals(plan, model, matrix.identities, audited, options)
     taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
@@ -128,16 +152,16 @@ async def run_audit(
         strays = _strays(placement, model, known.matrix)
         noted.begin(known.snapshot.cluster_uid, marks_of(model, known.engine))
         anew = tuple(flow for flow in flows if flow.id not in known.taken)
-        withdrawn = await _within(end, measure(Recorded(session, noted, flows), anew, options, seen), options, on_event)
-        moved = moved_flows(flows, placement, session.placed)
+        tried = Tried(anew, placed(plan.handshakes, placement, model))
+        withdrawn = await _within(
+            end, measure(Recorded(session, noted, flows), tried, options, seen), options, on_event
+        )
+        measured = Measured(tried, placement, dict(session.placed), seen)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
-        changed = {} if withdrawn else await _changed(source, plan, flows, placement, model)
+        after = None if withdrawn else await _afterwards(source, plan, model)
     if withdrawn:
         noted.write(Reaction(withdrawn))
-        changed = await _changed(source, plan, flows, placement, model)
-    changed |= moved
-    judged = compare(anew, Evidence(placement, seen, anew), changed)
-    comparison = _claimed(known, options, with_past(judged, flows, known.taken, placement, changed), placement)
+    comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model))
     told = answers(known.covered, comparison.judgements, plan)
     return Material(
         snapshot=known.snapshot,
@@ -157,6 +181,17 @@ async def run_audit(
 
 def _subjects(known: Forecast, options: Options) -> list[Pod]:
     return [item.pods[0] for item in known.matrix.identities if is_audited(item, options)]
+
+
+def _compared(
+    known: Forecast, options: Options, flows: tuple[PlannedFlow, ...], measured: Measured, after: Model | str
+) -> Comparison:
+    """Flows and handshakes, judged by what held for the whole run, with what an earlier run measured."""
+    changed = _changed(flows, measured, known.model, after)
+    judged = compare(measured.tried.flows, Evidence(measured.began, measured.seen, measured.tried.flows), changed)
+    whole = with_past(judged, flows, known.taken, measured.began, changed)
+    found = _claimed(known, options, whole, measured.began)
+    return replace(found, greetings=_greetings(measured, known.model, after))
 
 
 def _claimed(known: Forecast, options: Options, judgements: tuple[Judgement, ...], placement: Placement) -> Comparison:
@@ -220,18 +255,12 @@ def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> t
     )
 
 
-async def _changed(
-    source: SnapshotSource,
-    plan: ProbePlan,
-    flows: tuple[PlannedFlow, ...],
-    placement: Placement,
-    before: Model,
-) -> dict[int, str]:
-    """Flows whose prediction did not hold for the whole run, or of which that cannot be said any more."""
+async def _afterwards(source: SnapshotSource, plan: ProbePlan, before: Model) -> Model | str:
+    """The policies when all was measured, or why they could not be read."""
     try:
         after = decode(await source.collect_policies())
     except NetauditError as error:
-        return {flow.id: f"whether policies changed during the run could not be read: {error.why}" for flow in flows}
+        return f"whether policies changed during the run could not be read: {error.why}"
     # What was not read again is taken as it was: only policies and namespaces can change a verdict.
     then = replace(
         before.snapshot,
@@ -240,14 +269,35 @@ async def _changed(
         objects=after.objects,
         blind_spots=after.blind_spots,
     )
-    return changed_flows(flows, placement, before, Model(then, before.extra_namespaces, before.dialect))
+    return Model(then, before.extra_namespaces, before.dialect)
 
 
-async def measure(
-    session: ProbeSession, flows: tuple[PlannedFlow, ...], options: Options, seen: list[Observation]
-) -> None:
+def _changed(flows: tuple[PlannedFlow, ...], measured: Measured, before: Model, after: Model | str) -> dict[int, str]:
+    """Flows whose prediction did not hold for the whole run, or of which that cannot be said any more."""
+    if isinstance(after, str):
+        changed = dict.fromkeys((flow.id for flow in flows), after)
+    else:
+        changed = changed_flows(flows, measured.began, before, after)
+    return changed | moved_flows(flows, measured.began, measured.ended)
+
+
+def _greetings(measured: Measured, before: Model, after: Model | str) -> tuple[Greeting, ...]:
+    """The handshakes, judged by what held for the whole run."""
+    handshakes, began = measured.tried.handshakes, measured.began
+    if isinstance(after, str):
+        changed = dict.fromkeys((item.id for item in handshakes), after)
+    else:
+        changed = changed_handshakes(handshakes, began, before, after)
+    return greet(
+        handshakes,
+        Seen(began, measured.seen, measured.tried.flows),
+        after_moves(handshakes, began, measured.ended, changed),
+    )
+
+
+async def measure(session: ProbeSession, tried: Tried, options: Options, seen: list[Observation]) -> None:
     """Carry out the rounds; observations are added to `seen` as they come, so that none is lost with the budget."""
-    placement = session.placed
+    placement, flows = session.placed, tried.flows
     seen += await session.run_round(OPENING, listener_probes(placement, options))
     late = silent_listeners(placement, seen)
     if late:
@@ -255,10 +305,16 @@ async def measure(
         seen += await session.run_round(OPENING, listener_probes(placement, options, late))
     seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
     began = max((item.at for item in seen), default=0.0)
+    if tried.handshakes:
+        seen += await session.run_round(FLOWS, handshake_probes(tried.handshakes, placement, options))
     for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
         again = flow_probes(recheck(flows, Evidence(placement, seen, flows)), placement, options)
         if not again:
             break
         await session.wait_until(began + part * options.settle)
         seen += await session.run_round(number, again)
+    strange = handshake_probes(to_repeat(tried.handshakes, Seen(placement, seen, flows)), placement, options)
+    if strange:
+        await session.wait_until(began + options.settle)
+        seen += await session.run_round(SETTLED, strange)
     seen += await session.run_round(CLOSING, listener_probes(placement, options))

@@ -180,31 +180,41 @@ def _is_open(flow: PlannedFlow, evidence: Evidence) -> bool:
 
 def changed_flows(flows: Iterable[PlannedFlow], placement: Placement, before: Model, after: Model) -> dict[int, str]:
     """Flows whose prediction did not hold for the whole run, because a policy or a namespace's labels changed."""
-    was, now = _versions(before), _versions(after)
-    touched = {namespace for namespace in was.keys() | now.keys() if was.get(namespace) != now.get(namespace)}
+    homes = touched(before, after)
     here = running(placement)
     changed: dict[int, str] = {}
     for flow in flows:
         if flow.source not in here or flow.destination not in here:
             continue
         one, other = here[flow.source].pod, here[flow.destination].pod
-        if "" in touched:
+        if "" in homes:
             changed[flow.id] = "a policy of the whole cluster changed during the run"
-        elif {one.namespace, other.namespace} & touched:
+        elif {one.namespace, other.namespace} & homes:
             changed[flow.id] = "a policy of one end's namespace changed during the run"
         elif _decided(flow, here, after).verdict is not flow.predicted.verdict:
             changed[flow.id] = "labels of a namespace changed during the run, and the verdict with them"
     return changed
 
 
+def touched(before: Model, after: Model) -> set[str]:
+    """The namespaces in which a policy changed, came or went; under no name the whole cluster."""
+    was, now = _versions(before), _versions(after)
+    return {namespace for namespace in was.keys() | now.keys() if was.get(namespace) != now.get(namespace)}
+
+
 def moved_flows(flows: Iterable[PlannedFlow], before: Placement, after: Placement) -> dict[int, str]:
     """Flows of which a probe pod is not any more what it was when its verdict was made."""
-    moved = {key: after[key] for key in running(before) if key in after and after[key] != before[key]}
+    moved = moved_pods(before, after)
     return {
         flow.id: "a probe pod's labels were changed during the run"
         for flow in flows
-        if {flow.source, flow.destination} & moved.keys()
+        if {flow.source, flow.destination} & moved
     }
+
+
+def moved_pods(before: Placement, after: Placement) -> set[str]:
+    """Keys of the probe pods that are not any more what they were."""
+    return {key for key in running(before) if key in after and after[key] != before[key]}
 
 
 def _versions(model: Model) -> dict[str, set[tuple[str, ...]]]:

@@ -36,6 +36,8 @@ class Evidence:
         """Whether the closing round was carried out: until then surprises may still settle."""
         for seen in sorted(observations, key=lambda item: item.round):
             probe = seen.probe
+            if probe.address:
+                continue  # what a stranger answers is no nonce
             self.is_over |= seen.round >= CLOSING
             if Outcome.REACHED in seen.outcomes:
                 self._add_reached(probe, seen.round)

@@ -11,11 +11,13 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from auditor.errors import UsageError
+from auditor.external import parse_externals
 from auditor.flag_values import at_least, budget, default, fraction, seconds
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
+from auditor.stranger_flags import add_strangers, check_strangers
 
 DESCRIPTION = """\
 netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
@@ -40,6 +42,7 @@ examples:
   netaudit run --expect flows.yaml              also tell what of this file is so
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
   netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
+  netaudit run --external 203.0.113.7:443=deny  also whether probe pods can connect to an address outside
   netaudit run --coverage full                  every pair of identities on every port
   netaudit run --resume last                    go on from a run that was killed or incomplete
 
@@ -165,6 +168,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     )
     _add_coverage(group)
     group.add_argument("--expect", action="append", default=[], metavar="FILE", help=EXPECT_HELP)
+    add_strangers(group)
     group.add_argument("--dry-run", action="store_true", help="say what would be made and tried, make nothing")
     group.add_argument(
         "--allow",
@@ -308,6 +312,7 @@ def options_from(flags: argparse.Namespace) -> Options:
             why="each run makes its policies anew, so that nothing measured before is about them",
             attempt="--mode sentinel alone",
         )
+    check_strangers(flags)
     return Options(
         mode=mode,
         namespaces=tuple(sorted(set(flags.namespace))),
@@ -326,6 +331,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         # Sentinels stand where they prove most: there is nothing to choose from.
         coverage=Coverage.FULL if mode is Mode.SENTINEL else Coverage(flags.coverage),
         seed=flags.seed,
+        externals=parse_externals(flags.external),
     )
 
 

@@ -131,7 +131,8 @@ class Recorded:
         seen = await self._session.run_round(number, probes)
         now = self._session.placed
         moved = sorted(key for key in running(self._first) if now.get(key) != self._first[key])
-        for part in _parts(tuple(seen)):
+        # What a stranger answers is no evidence for a flow, and strangers are tried anew.
+        for part in _parts([item for item in seen if not item.probe.address]):
             self._journal.write(Round(self._journal.now(), list(map(_seen, part)), moved))
         return seen
 

@@ -18,7 +18,9 @@ OPENING = 0
 FLOWS = 1
 SETTLE_STEPS = (0.4, 1.0)
 """When surprises are tried again, as parts of the settle time; the last one is the end."""
-CLOSING = FLOWS + len(SETTLE_STEPS) + 1
+SETTLED = FLOWS + len(SETTLE_STEPS)
+"""The round at the end of the settle time."""
+CLOSING = SETTLED + 1
 PATIENCE = 2.0
 """Times the connect timeout for the last try: a refusal by ICMP shows itself only after the first SYN retry at 1 s."""
 

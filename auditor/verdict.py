@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from auditor.greetings import accord
 from auditor.model.cluster import Snapshot
 from auditor.model.expectation import BROKEN, Accord, Answer, Told
-from auditor.model.finding import Agreement, Comparison, Finding, Judgement, Proof
+from auditor.model.finding import Agreement, Comparison, Finding, Greeting, Judgement, Proof
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
@@ -70,6 +71,7 @@ def summarise(material: Material, options: Options) -> Summary:
         + _kept(material.answers)
         + _taken(material)
         + _nodes_left(material, options)
+        + _met(comparison.greetings)
         + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
@@ -87,7 +89,16 @@ def summarise(material: Material, options: Options) -> Summary:
         expectations=len(material.answers),
         expectations_broken=_broken(material.answers),
         taken_over=len(_measured_before(material)),
+        handshakes=len(comparison.greetings),
+        handshakes_wrong=sum(map(is_wrong, comparison.greetings)),
     )
+
+
+def is_wrong(greeting: Greeting) -> bool:
+    """Whether a handshake came out against the policies, or is not as the user expects."""
+    found = accord(greeting)
+    against = greeting.agreement in {Agreement.LEAK, Agreement.BLOCKAGE}
+    return against or found in BROKEN or found is Accord.AGAINST_POLICIES
 
 
 def _broken(answers: Sequence[Answer]) -> int:
@@ -98,7 +109,13 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
     gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
-    return (*gaps, *_expectation_gap(material.answers))
+    return (*gaps, *_expectation_gap(material.answers), *_handshake_gap(material.comparison.greetings))
+
+
+def _handshake_gap(greetings: Sequence[Greeting]) -> list[str]:
+    """Each was asked for by name, so that one without an answer is one too few."""
+    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in greetings)
+    return [f"{open_ones} of {len(greetings)} handshakes with addresses outside were not shown"] * bool(open_ones)
 
 
 def _expectation_gap(answers: Sequence[Answer]) -> list[str]:
@@ -245,6 +262,15 @@ def _nodes_left(material: Material, options: Options) -> str:
         return ""
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return f" {len(left)} of {len(material.snapshot.nodes)} nodes were left out: {', '.join(left[:NAMED])}{more}."
+
+
+def _met(greetings: Sequence[Greeting]) -> str:
+    """What came of the handshakes, where there are some."""
+    if not greetings:
+        return ""
+    wrong = sum(map(is_wrong, greetings))
+    right = sum(item.agreement is not Agreement.INCONCLUSIVE and not is_wrong(item) for item in greetings)
+    return f" Of {len(greetings)} handshakes with addresses outside {right} are as they should be and {wrong} are not."
 
 
 def _where(comparison: Comparison) -> str:

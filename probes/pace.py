@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 from auditor.model.probe import Observation, Outcome, Probe
 
+STRANGERS = 4
+"""Batches of handshakes at once in the whole cluster, so that no stranger meets all our pods together."""
+FEW = 16
+"""Handshakes that a pod has under way at most."""
 EXECS_PER_NODE = 16
 """Batches at once on one node: more execs than that make container runtimes crawl."""
 SLOWEST = 3
@@ -24,7 +28,7 @@ SOME, MOST = 0.05, 0.5
 TICK = 0.2
 """Seconds that an agent takes on average to notice that a time limit is over."""
 Place = tuple[str, str]
-"""What is bounded on which node: `execs`, attempts `from` it, attempts `to` it."""
+"""What is bounded on which node: `execs`, attempts `from` it, attempts `to` it; on none, batches for `strangers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,12 @@ class Room:
 
     def __init__(self, bound: Bound) -> None:
         """Start with nothing taken."""
-        self._most = {"execs": EXECS_PER_NODE, "from": bound.per_node, "to": bound.per_node}
+        self._most = {
+            "execs": EXECS_PER_NODE,
+            "from": bound.per_node,
+            "to": bound.per_node,
+            "strangers": STRANGERS,
+        }
         self._taken: Counter[Place] = Counter()
 
     def fits(self, batch: Batch) -> bool:
@@ -109,10 +118,12 @@ def _batch(source: str, found: Sequence[Probe], node_of: Mapping[str, str], boun
         *(probe for probe in found if probe.destination <= source),
     )
     asked = [probe for probe in probes for _ in probe.timeouts]
-    window = one_try_wide(asked, bound.window)
-    ends = Counter(node_of[probe.destination] for probe in asked)
+    meets = any(probe.address for probe in asked)
+    window = one_try_wide(asked, min(FEW, bound.window) if meets else bound.window)
+    ends = Counter(node_of[probe.destination] for probe in asked if not probe.address)
     to = {("to", node): -(-window * count // len(asked)) for node, count in sorted(ends.items())}
     claim = {("execs", node_of[source]): 1, ("from", node_of[source]): window, **to}
+    claim |= {("strangers", ""): 1} if meets else {}
     seconds = sum(limit + TICK for probe in probes for limit in probe.timeouts)
     return Batch(source, node_of[source], probes, window, seconds, claim)
 

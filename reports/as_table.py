@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.model.report import AuditReport
+from reports import handshakes
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
 from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
@@ -52,6 +53,7 @@ class _Page:
         yield from self.answer()
         yield from self.section("Findings", self.findings())
         yield from self.section("Expectations", self.expectations())
+        yield from self.section("Handshakes beyond probe pods", self.handshakes())
         yield from self.section("Flows not as predicted", self.surprises())
         yield from self.section("Not tested", self.gaps())
         yield from self.section("Namespaces: flows from rows to columns", self.namespaces())
@@ -126,6 +128,25 @@ class _Page:
             yield from paragraph(sentence(found), self.width)
             yield from table(HEADERS, rows, self.width, self.ink)
         yield from self.left_out(found, "expectations")
+
+    def handshakes(self) -> Iterator[str]:
+        """List what was tried with listeners that are none of ours, and what came of it."""
+        found = self.view.handshakes
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                row.source,
+                row.entry.target,
+                row.port,
+                row.expected,
+                row.because,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(handshakes.sentence(found), self.width)
+            yield from table(handshakes.HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "handshakes")
 
     def surprises(self) -> Iterator[str]:
         """List leaks, blockages and late flows, each with its policy."""

@@ -5,6 +5,7 @@ Not a report format: there is no report yet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from auditor.accord import MEANINGS
@@ -27,6 +28,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
         *(f"would make the NetworkPolicy {policy.ref}; removes it again" for policy in plan.policies),
         f"would try {cost.flows} flows ({denied} denied, {cost.flows - denied} allowed): {cost.probes} connections",
         _chosen(plan, options),
+        *_strangers(plan),
         f"would send about {cost.requests} API requests",
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
         "",
@@ -41,6 +43,20 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
     lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(plain(line) for line in lines) + "\n"
+
+
+def _strangers(plan: ProbePlan) -> list[str]:
+    """How many handshakes, and each address once with how many pods would try it."""
+    if not plan.handshakes:
+        return []
+    pods = Counter((item.target, item.port, item.protocol) for item in plan.handshakes)
+    each = [
+        f"  {count} probe pods with {target} on {protocol.value} {port}"
+        for (target, port, protocol), count in list(pods.items())[:SHOWN]
+    ]
+    if len(pods) > SHOWN:
+        each.append(f"  and {len(pods) - SHOWN} addresses more")
+    return [f"would try {len(plan.handshakes)} handshakes with listeners of others, sending nothing:", *each]
 
 
 def _chosen(plan: ProbePlan, options: Options) -> str:

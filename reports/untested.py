@@ -45,7 +45,18 @@ def _inconclusive(report: AuditReport) -> list[Gap]:
         for flow in report.flows
         if words.agreement_of(flow).key == words.INCONCLUSIVE.key
     )
-    return [Gap(INCONCLUSIVE, f"measured: {outcome}", reason, flows) for (reason, outcome), flows in reasons.items()]
+    met = Counter(
+        (item.reason or "no reason was given", item.outcome)
+        for item in report.handshakes
+        if words.sign_of(words.AGREEMENTS, item.agreement).key == words.INCONCLUSIVE.key
+    )
+    return [
+        *(Gap(INCONCLUSIVE, f"measured: {outcome}", reason, flows) for (reason, outcome), flows in reasons.items()),
+        *(
+            Gap(INCONCLUSIVE, f"{words.plural(count, 'handshake')}, measured: {outcome}", reason, 0)
+            for (reason, outcome), count in met.items()
+        ),
+    ]
 
 
 def _not_running(report: AuditReport) -> list[Gap]:

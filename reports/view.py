@@ -13,6 +13,7 @@ from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, Identity
 from reports import words
 from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
+from reports.handshakes import Met, handshake_rows
 from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
 from reports.untested import Gap, gaps
 from reports.words import Sign, plural
@@ -105,6 +106,7 @@ class View:
     identities: tuple[IdentityRow, ...]
     environment: tuple[tuple[str, str], ...]
     expectations: tuple[Expected, ...]
+    handshakes: tuple[Met, ...]
     report: AuditReport
 
 
@@ -133,6 +135,7 @@ def view(report: AuditReport) -> View:
         identities=_identities(report),
         environment=_environment(report),
         expectations=expected_rows(report.expectations),
+        handshakes=handshake_rows(report),
         report=report,
     )
 

@@ -53,6 +53,8 @@ class Attempt:
 
 
 Twist = Callable[[Attempt, Outcome], Outcome]
+Stranger = Callable[[int, Probe, Placed], Outcome]
+"""What comes of a handshake in a round, from a probe pod."""
 
 
 @dataclass
@@ -109,6 +111,9 @@ class FakeBackend:
     relabelled: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What somebody makes of the labels of some stand-ins after the first round."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+    stranger: Stranger = lambda _, __, ___: Outcome.REACHED
+    greeted: list[tuple[int, Probe]] = field(default_factory=list)
+    """Handshakes, with their rounds, which do not count as `calls`."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         return self.rehearsals
@@ -147,6 +152,8 @@ class FakeSession:
         return item if labels is None or not self.backend.calls else replace(item, pod=replace(item.pod, labels=labels))
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
+        if any(probe.address for probe in probes):
+            return self._greet(number, probes)
         self.backend.calls.append(number)
         if number == self.backend.cut_off_in:
             raise TimeoutError
@@ -155,6 +162,19 @@ class FakeSession:
         assert len(set(probes)) == len(probes)
         self.clock += 1.0
         return tuple(self._observe(number, probe) for probe in probes)
+
+    def _greet(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
+        assert len(set(probes)) == len(probes)
+        assert all(probe.address and not probe.destination for probe in probes)
+        self.backend.greeted += [(number, probe) for probe in probes]
+        self.clock += 1.0
+        return tuple(self._handshake(number, probe) for probe in probes)
+
+    def _handshake(self, number: int, probe: Probe) -> Observation:
+        source = self.made[probe.source]
+        assert isinstance(source, Placed)
+        outcome = self.backend.stranger(number, probe, source)
+        return Observation(number, probe, (outcome,) * len(probe.timeouts), f"{outcome.value} in the fake", self.clock)
 
     async def wait_until(self, seconds: float) -> None:
         self.backend.waited.append(seconds)

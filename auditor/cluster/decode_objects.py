@@ -85,7 +85,17 @@ def decode_service(raw: Raw) -> Service:
         type=fields.text(spec, "type", "ClusterIP"),
         headless="None" in listed,
         families=tuple(_service_families(spec)),
+        outer_addresses=tuple(dict.fromkeys(_outer_addresses(spec, fields.mapping(raw, "status")))),
     )
+
+
+def _outer_addresses(spec: Raw, status: Raw) -> Iterable[str]:
+    balancers = fields.objects(fields.mapping(status, "loadBalancer"), "ingress")
+    for text in (*fields.words(spec, "externalIPs"), *(fields.text(item, "ip") for item in balancers)):
+        # A balancer may have a name in place of an address.
+        found = fields.address(text)
+        if found is not None:
+            yield found
 
 
 def _service_families(spec: Raw) -> Iterable[Family]:
@@ -182,6 +192,7 @@ def decode_node(raw: Raw) -> Node:
         addresses=tuple(dict.fromkeys(_node_addresses(status))),
         slots=_slots(status),
         pod_addresses=_pod_addresses(spec),
+        pod_ranges=tuple(str(ip_network(text, strict=False)) for text in _pod_ranges(spec)),
     )
 
 
@@ -213,9 +224,12 @@ def _slots(status: Raw) -> int | None:
 
 def _pod_addresses(spec: Raw) -> int | None:
     """How many pods the node's own ranges hold, without the network's address, its gateway's and the broadcast."""
-    listed = fields.words(spec, "podCIDRs") or [text for text in [fields.text(spec, "podCIDR")] if text]
-    sizes = [ip_network(text, strict=False).num_addresses - 3 for text in listed]
+    sizes = [ip_network(text, strict=False).num_addresses - 3 for text in _pod_ranges(spec)]
     return max(0, min(sizes)) if sizes else None
+
+
+def _pod_ranges(spec: Raw) -> Iterable[str]:
+    return fields.words(spec, "podCIDRs") or [text for text in [fields.text(spec, "podCIDR")] if text]
 
 
 def _node_addresses(status: Raw) -> Iterable[str]:

@@ -150,6 +150,8 @@ class Service:
     """Whether it has no address by intent, and is only a name for its pods."""
     families: tuple[Family, ...] = ()
     """`spec.ipFamilies`, or both where it asks for both; empty where a manifest leaves it to the API server."""
+    outer_addresses: tuple[str, ...] = ()
+    """`spec.externalIPs` and those of its load balancer: they look like outside and lead to its pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,8 @@ class Node:
     """Pods that it can hold (`status.allocatable`), None where it does not say."""
     pod_addresses: int | None = None
     """Addresses that it can give to pods, by the smallest of `spec.podCIDRs`; None where others give them."""
+    pod_ranges: tuple[str, ...] = ()
+    """`spec.podCIDRs`, as `ipaddress` prints them."""
 
     @property
     def hosts_probes(self) -> bool:

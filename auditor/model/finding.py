@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from auditor.model.flow import Direction, PolicyRef
+from auditor.model.handshake import Handshake
 from auditor.model.probe import Observation, Outcome, PlannedFlow
 
 
@@ -74,6 +75,19 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Greeting:
+    """One handshake judged; `reason` names the missing piece when it is inconclusive."""
+
+    handshake: Handshake
+    agreement: Agreement
+    outcome: Outcome
+    reason: str
+    observations: tuple[Observation, ...] = ()
+    settled_after: float = 0.0
+    """Seconds until it was right, for LATE."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Whether one direction of a policy, or of a node, or a rule is enforced, and the flows that show it."""
 
@@ -97,6 +111,7 @@ class Comparison:
     policies: tuple[Claim, ...] = ()
     nodes: tuple[Claim, ...] = ()
     rules: tuple[Claim, ...] = ()
+    greetings: tuple[Greeting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.model.expectation import Expectation
 from auditor.model.finding import Severity
+from auditor.model.handshake import External
 from auditor.model.labels import LabelSelector
 
 
@@ -76,3 +77,5 @@ class Options:
     """By which they are drawn."""
     expectations: tuple[Expectation, ...] = ()
     """What the user says must work and must not."""
+    externals: tuple[External, ...] = ()
+    """Addresses outside the cluster with which handshakes are tried."""

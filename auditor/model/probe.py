@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.flow import Decision, Family, Protocol
+from auditor.model.handshake import Handshake
 from auditor.model.matrix import Query
 from auditor.model.policy import NetworkPolicy
 
@@ -119,6 +120,8 @@ class Estimate:
     requests: int
     """API requests, without watches' reconnects and surprises."""
     seconds: int
+    handshakes: int = 0
+    """Handshakes with strangers, without those that only show that there is somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class ProbePlan:
 
     kept: frozenset[int] = frozenset()
     """Ids of the flows that were asked for by name: no selection leaves them out."""
+    handshakes: tuple[Handshake, ...] = ()
+    """What is tried with strangers, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,8 @@ class Probe:
     port: int
     timeouts: tuple[float, ...]
     protocol: Protocol = Protocol.TCP
+    address: str = ""
+    """Of a stranger, with whom nothing but a handshake is tried; `destination` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)

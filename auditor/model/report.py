@@ -81,6 +81,10 @@ class Summary:
     expectations_broken: int = 0
     taken_over: int = 0
     """Flows that an earlier run measured and this one did not try anew; they count as judged."""
+    handshakes: int = 0
+    """With addresses that are not probe pods'; they count neither as planned nor in `coverage`."""
+    handshakes_wrong: int = 0
+    """Of these, leaks, blockages, and what is not as the user expects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,39 @@ class ExpectationEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class HandshakeEntry:
+    """One handshake with a listener that is none of netaudit's: nothing was sent; reached means that it was done."""
+
+    id: int
+    kind: str
+    """external: an address outside the cluster that the user named."""
+    source: str
+    """Key of a stand-in."""
+    source_identity: str
+    target: str
+    """The other end; where a block was named, which of its addresses was tried and what for."""
+    address: str
+    family: str
+    protocol: str
+    port: int
+    expected: str
+    """allowed, denied; empty where the user expects whatever the policies say."""
+    verdict: str
+    outcome: str
+    agreement: str
+    """Against the verdict; where the model has none, against what is expected."""
+    accord: str
+    """As in `expectations`; empty where nothing of the user's own is expected."""
+    reason: str
+    policies: list[str]
+    """Policies that deny it, as namespace/name."""
+    denied_by: list[str]
+    tries: int
+    milliseconds: int = -1
+    settled_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """One audit of one cluster; lists are sorted, so equal audits give equal bytes."""
 
@@ -249,3 +286,5 @@ class AuditReport:
     """Rules of policies that select a probe pod, by policy; `subject` is the rule's name."""
     expectations: list[ExpectationEntry] = field(default_factory=list)
     """In the order of the user's files."""
+    handshakes: list[HandshakeEntry] = field(default_factory=list)
+    """By id."""

@@ -40,6 +40,7 @@ ACTING = (
     "auditor.ports",
     "auditor.progress",
     "auditor.settings",
+    "auditor.stranger_flags",
     "auditor.voice",
     "probes.agents",
     "probes.backends",

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from auditor.errors import UsageError
+from auditor.external import parse_externals
 from auditor.model.finding import Agreement, Judgement, Proof
 from auditor.model.flow import Verdict
-from auditor.model.journal import SCHEMA
+from auditor.model.journal import SCHEMA, Round
 from auditor.model.options import Coverage, Options
 from auditor.model.probe import Outcome
 from auditor.past import MAX_AGE, Past, check, check_cluster, past_of
@@ -337,3 +338,12 @@ def test_proof_is_its_own(twist: fakes.Twist) -> None:
     taken = denied([item.judgement for item in noted(twist).past.flows.values()])
 
     assert "i0" not in {item.flow.destination for item in taken}
+
+
+def test_strangers_are_no_evidence_and_are_met_anew() -> None:
+    """What a handshake gave is not in the journal: whoever answers a stranger's port showed nothing of a flow."""
+    options = replace(WHOLE, externals=parse_externals(["203.0.113.7:443=model"]))
+
+    rounds = [entry for entry in decode(b"".join(noted(options=options).lines)) if isinstance(entry, Round)]
+    assert rounds
+    assert all(item.destination for entry in rounds for item in entry.seen)

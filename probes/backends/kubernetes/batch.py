@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from auditor.model.probe import Observation, Outcome, Placed, Probe
 from probes import wire
 from probes.backends.kubernetes.conversation import Desk, ask
-from probes.outcome import classify
+from probes.outcome import classify, classify_handshake
 from probes.pace import Batch
 
 
@@ -22,7 +22,7 @@ async def carry_out(desk: Desk, batch: Batch) -> Sequence[Observation]:
     by_probe: dict[Probe, list[tuple[Outcome, str, int]]] = {probe: [] for probe in batch.probes}
     for identifier, (probe, _) in enumerate(tries):
         record = answers.records.get(identifier)
-        outcome, detail = classify(record, desk.here[probe.destination].nonce, probe.port, probe.protocol)
+        outcome, detail = _classified(desk, probe, record)
         if record is None:
             detail = answers.fault or detail
         by_probe[probe].append((outcome, detail, record.milliseconds if record is not None else -1))
@@ -39,6 +39,14 @@ def _tries(probes: Sequence[Probe]) -> list[tuple[Probe, float]]:
     return [(probe, probe.timeouts[turn]) for turn in range(longest) for probe in probes if turn < len(probe.timeouts)]
 
 
+def _classified(desk: Desk, probe: Probe, record: wire.Record | None) -> tuple[Outcome, str]:
+    if probe.address:
+        return classify_handshake(record)
+    return classify(record, desk.here[probe.destination].nonce, probe.port, probe.protocol)
+
+
 def _attempt(identifier: int, here: Mapping[str, Placed], probe: Probe, limit: float) -> wire.Attempt:
+    if probe.address:
+        return wire.Attempt(identifier, probe.address, probe.port, limit, probe.protocol, handshake=True)
     address = here[probe.destination].pod.address(probe.family)
     return wire.Attempt(identifier, address or "", probe.port, limit, probe.protocol)

@@ -26,7 +26,7 @@ STALL = 15.0
 ASKS = 3
 """Execs of one batch at most."""
 EXECS = 8
-"""Execs of one probe pod in a run at most: with its creation and its removal they are ten requests."""
+"""Execs of one probe pod in a run at most, two for handshakes apart: with its creation and removal ten requests."""
 NOISE = 65536
 """Bytes that an agent may say beyond its records."""
 RECORD = 1024
@@ -47,7 +47,9 @@ class Desk:
     chance: Callable[[], float]
     """Gives numbers from 0 to 1."""
     execs: Counter[str]
-    """How many execs each source has had in this run."""
+    """How many execs each source has had in this run, those for handshakes apart."""
+    greeted: Counter[str]
+    """How many of those."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,9 @@ async def ask(desk: Desk, source: str, asked: Asked, window: int) -> Answers:
     limit = MARGIN + 4 * waits / window + len(asked) / 10
     try:
         async with asyncio.timeout(limit):
-            for turn in range(asks_left(desk.execs[source], desk.number)):
+            # A stranger is not met again because a record was lost: the handshake itself may have been made.
+            asks = 1 if _meets(asked) else asks_left(desk.execs[source], desk.number)
+            for turn in range(asks):
                 await asyncio.sleep(desk.chance() * 2**turn if turn else 0)
                 missing = {number: item for number, item in asked.items() if number not in answers.records}
                 if not missing or not await _once(desk, source, missing, window, answers):
@@ -81,10 +85,16 @@ async def ask(desk: Desk, source: str, asked: Asked, window: int) -> Answers:
     return answers
 
 
+def _meets(asked: Asked) -> bool:
+    """Whether it is strangers that are to be tried."""
+    return any(attempt.handshake for _, attempt in asked.values())
+
+
 async def _once(desk: Desk, source: str, asked: Asked, window: int, answers: Answers) -> bool:
     """Ask by one exec; whether it makes sense to ask for the rest."""
-    batch = f"r{desk.number}-{source}-{desk.execs[source]}"
-    desk.execs[source] += 1
+    kind, execs = ("h", desk.greeted) if _meets(asked) else ("r", desk.execs)
+    batch = f"{kind}{desk.number}-{source}-{execs[source]}"
+    execs[source] += 1
     reader = wire.BatchReader(batch, asked)
     narrow = one_try_wide([probe for probe, _ in asked.values()], window)
     work = wire.encode_batch(batch, narrow, [attempt for _, attempt in asked.values()])

@@ -176,6 +176,7 @@ class _Session:
         self._nonces = {stand_in.key: backend.nonce() for stand_in in plan.stand_ins}
         self._began = time.monotonic()
         self._execs: Counter[str] = Counter()
+        self._greeted: Counter[str] = Counter()
         self._level = 0
         """How often the pace was halved."""
 
@@ -254,13 +255,16 @@ class _Session:
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""
-        self._on_event(StageStarted(_ROUND_NAMES.get(number, "probe again"), total=len(probes)))
+        greets = any(probe.address for probe in probes)
+        stage = "try handshakes" if greets else _ROUND_NAMES.get(number, "probe again")
+        self._on_event(StageStarted(stage, total=len(probes)))
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         nodes = {key: item.pod.node for key, item in here.items()}
         agent = self._backend.agent
         level = level_within(self._level, agent.name, probes, nodes, agent.seconds / ROUNDS_IN_BUDGET)
         bound = bound_at(agent.name, level)
-        desk = Desk(self._backend.api, agent, here, number, self._elapsed, self._backend.chance, self._execs)
+        api, chance = self._backend.api, self._backend.chance
+        desk = Desk(api, agent, here, number, self._elapsed, chance, self._execs, self._greeted)
         batches = split(probes, nodes, bound)
         work = run_batches(
             batches, Room(bound), partial(carry_out, desk), lambda done: self._on_event(Progressed(done))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from auditor.accord import MEANINGS
 from auditor.model.expectation import Accord
+from auditor.model.finding import Agreement
 from auditor.model.report import (
     AuditReport,
     ClaimEntry,
@@ -13,6 +14,7 @@ from auditor.model.report import (
     ExpectedFlowEntry,
     FindingEntry,
     FlowEntry,
+    HandshakeEntry,
     SkipEntry,
 )
 from tests.unit.reports.builders import (
@@ -190,11 +192,46 @@ def _expected(number: int, accord: Accord) -> ExpectationEntry:
     )
 
 
+def handshakes() -> AuditReport:
+    """With addresses outside: each agreement, each accord, and one with hostile words."""
+    base = every_agreement()
+    kinds = [*((item, None) for item in Agreement), *((Agreement.AS_EXPECTED, item) for item in Accord)]
+    entries = [_handshake(number, agreement, accord) for number, (agreement, accord) in enumerate(kinds, 1)]
+    hostile = replace(entries[0], id=len(entries) + 1, target=f"{EVIL}{TRICKS}", source_identity=EVIL, reason=TRICKS)
+    counted = replace(base.summary, handshakes=len(entries) + 1, handshakes_wrong=6)
+    return replace(base, handshakes=[*entries, hostile], summary=counted)
+
+
+def _handshake(number: int, agreement: Agreement, accord: Accord | None) -> HandshakeEntry:
+    return HandshakeEntry(
+        id=number,
+        kind="external",
+        source="frontend-n1",
+        source_identity="staging/frontend",
+        target="203.0.113.1, the first usable of 203.0.113.0/24 (256 addresses)",
+        address="203.0.113.1",
+        family="IPv4",
+        protocol="TCP",
+        port=443,
+        expected="" if accord is None else "denied",
+        verdict="denied",
+        outcome="silent",
+        agreement=agreement.value,
+        accord="" if accord is None else accord.value,
+        reason="denied, while others on the same node reached it",
+        policies=["staging/frontend-out"],
+        denied_by=["Egress"],
+        tries=3,
+        milliseconds=1000,
+    )
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
     "every-agreement": every_agreement(),
     "expectations": expectations(),
+    "handshakes": handshakes(),
     "hostile-names": hostile_names(),
     "incomplete": incomplete(),
     "nothing-enforced": nothing_enforced(),
