@@ -105,7 +105,9 @@ def without_refused(
         if reason:
             reasons[stand_in.key] = reason
     gone = {
-        flow.id: reasons.get(flow.source) or reasons[flow.destination] for flow in plan.flows if _hit(flow, reasons)
+        flow.id: reasons.get(flow.source) or reasons[flow.destination]
+        for flow in plan.flows
+        if {flow.source, flow.destination} & reasons.keys()
     }
     lost = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons}
     skips = [
@@ -116,6 +118,11 @@ def without_refused(
         Skip("flows of probe pods that admission keeps away", reason, count, unjudged=True)
         for reason, count in Counter(gone.values()).items()
     ]
+    missed = Counter(reasons[item.source] for item in plan.handshakes if item.source in reasons)
+    skips += [
+        Skip("handshakes of probe pods that admission keeps away", reason, count, unjudged=True)
+        for reason, count in missed.items()
+    ]
     notes = [
         f"admission in {home} changes {text}"
         for home, found in rehearsals.items()
@@ -125,6 +132,7 @@ def without_refused(
         plan,
         stand_ins=tuple(item for item in plan.stand_ins if item.key not in reasons),
         flows=tuple(flow for flow in plan.flows if flow.id not in gone),
+        handshakes=tuple(item for item in plan.handshakes if item.source not in reasons),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),
     )

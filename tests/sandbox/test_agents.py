@@ -151,7 +151,7 @@ def matrix(stage: Stage) -> BatchReader:
     for situation, attempt in ATTEMPTS:
         record = reader.records.get(attempt.id)
         if classify(record, FAR_NONCE, situation.port)[0] is SILENT and SILENT not in situation.outcomes:
-            reader.records |= stage.near.probe([replace(attempt, seconds=20)]).records
+            reader.records |= stage.near.probe([replace(attempt, timeout=20)]).records
     return reader
 
 

@@ -14,7 +14,7 @@ from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement, Confidence, Finding, Severity
 from auditor.model.flow import Family
 from auditor.model.options import Coverage, Options
-from auditor.model.probe import Outcome, Placed, Probe
+from auditor.model.probe import Outcome, Placed, Probe, Rehearsal
 from auditor.model.report import AuditReport, Run
 from auditor.rounds import FLOWS, SETTLED, timeouts
 from reports.forecast import render
@@ -31,6 +31,10 @@ SHOP: tuple[Raw, ...] = (
     deny_all("shop/db-in", "Ingress", app="db"),
 )
 """web may only talk to a block of addresses, and to db, on port 443; nothing holds db back."""
+OPS: tuple[Raw, ...] = (
+    pod("ops/admin", on="n1", ports=[port(9000)], app="admin"),
+    deny_all("ops/admin-in", "Ingress", app="admin"),
+)
 INSIDE, OUT = "203.0.113.7", "198.51.100.7"
 """What web may talk to, and what it may not."""
 REACHED, SILENT = Outcome.REACHED, Outcome.SILENT
@@ -206,6 +210,17 @@ def test_address_of_a_pod_ends_the_run_before_a_pod_is_made() -> None:
     address = SHOP[1]["status"]["podIPs"][0]["ip"]
     with pytest.raises(UsageError, match="not outside"):
         tried(f"{address}:5432=deny")
+
+
+def test_probe_pod_that_admission_refuses_meets_nobody_and_is_told() -> None:
+    """Its handshakes were asked for, so they count as not judged."""
+    refused = {"shop": Rehearsal("i0", "webhook says no")}
+
+    audited = tried(f"{OUT}:443=model", rehearsals=refused, objects=(*SHOP, *OPS))
+
+    assert {"ops/admin"} == set(agreements(audited))
+    (skip,) = [item for item in audited.material.plan.skipped if item.what.startswith("handshakes")]
+    assert (skip.flows, skip.unjudged, skip.reason) == (2, True, "webhook says no")
 
 
 # --- what is told ---

@@ -59,7 +59,8 @@ def test_one_flow_that_is_blocked_beside_one_that_is_not(ends: tuple[str, str]) 
     """A blockage is a blockage, and what else the pod denies stays shown."""
     ledger = denied().with_allowed(*ends, SILENT)
     ledger.stand_ins["i3"] = stand_in("i3", "n1")
-    ledger.with_allowed(*("i3" if key == "i2" else key for key in ends), REACHED)
+    source, destination = ("i3" if key == "i2" else key for key in ends)
+    ledger.with_allowed(source, destination, REACHED)
     ledger.instead(OPENING, "i3", "i3", REACHED)
 
     assert ledger.judged().agreement is AS_EXPECTED

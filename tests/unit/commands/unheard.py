@@ -52,8 +52,8 @@ def main(how: str, path: str) -> None:
         with asyncio.Runner(loop_factory=JumpingLoop) as runner:
             return runner.run(work)
 
-    live.connect = connect  # type: ignore[assignment]
-    lease.monotonic = lambda: asyncio.get_running_loop().time()
+    live.connect = connect  # type: ignore[attr-defined]
+    lease.monotonic = lambda: asyncio.get_running_loop().time()  # type: ignore[attr-defined]
     asyncio.run = run  # type: ignore[assignment]
     MemoryApi.close = lambda self: asyncio.sleep(0)  # type: ignore[method-assign]
     code = cli.main(["run"])
