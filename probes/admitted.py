@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from auditor.model.cluster import Snapshot
-from auditor.model.probe import ProbePlan, Rehearsal, Skip, StandIn
+from auditor.model.probe import PlannedFlow, ProbePlan, Rehearsal, Skip, StandIn
 from probes.placement import CONTAINER
 from probes.safety import worn_hazards
 
@@ -136,6 +136,11 @@ def without_refused(
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),
     )
+
+
+def _hit(flow: PlannedFlow, reasons: Mapping[str, str]) -> bool:
+    """Whether either end of a flow is kept away."""
+    return flow.source in reasons or flow.destination in reasons
 
 
 def _refused(snapshot: Snapshot, stand_in: StandIn, found: Rehearsal, allowed: Collection[str]) -> str:
