@@ -155,7 +155,7 @@ def _measured(
     judged: dict[Course, list[Measured]] = defaultdict(list)
     for way in ways:
         found = judge(flows[way.id], evidence)
-        if found.observations and way.source in seats and way.destination in seats:
+        if found.observations and all(key in seats and seats[key].plain for key in (way.source, way.destination)):
             at = ended[found.observations[-1].round, way.source]
             judged[_course(way, *(_end(seats[key]) for key in (way.source, way.destination)))].append(
                 Measured(found, way.decision, at)

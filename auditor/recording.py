@@ -142,10 +142,8 @@ class Recorded:
 
 
 def stage(flows: Sequence[PlannedFlow], placement: Placement) -> Iterator[Stage]:
-    """The stand-ins that wear what was planned for them, and the flows between them."""
-    here = {
-        key: item for key, item in running(placement).items() if dict(item.pod.labels) == dict(item.stand_in.labels)
-    }
+    """The stand-ins that run, and the flows between them."""
+    here = running(placement)
     for seats in _parts(tuple(here.values())):
         yield Stage(seats=[_seat(item) for item in seats])
     for ways in _parts([flow for flow in flows if {flow.source, flow.destination} <= here.keys()]):
@@ -159,7 +157,8 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _seat(item: Placed) -> Seat:
     what = item.stand_in
-    return Seat(what.key, what.identity, what.role, what.namespace, item.pod.node, list(item.pod.families))
+    plain = dict(item.pod.labels) == dict(what.labels)
+    return Seat(what.key, what.identity, what.role, what.namespace, item.pod.node, list(item.pod.families), plain)
 
 
 def _way(flow: PlannedFlow) -> Way:

@@ -50,6 +50,8 @@ class Seat(msgspec.Struct, frozen=True, array_like=True):
     namespace: str
     node: str
     families: list[Family]
+    plain: bool
+    """Whether it wears just what was planned for it; if not, it bears witness in its own run and to no other."""
 
 
 class Way(msgspec.Struct, frozen=True, array_like=True):

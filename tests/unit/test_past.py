@@ -204,6 +204,20 @@ def test_labels_that_were_changed() -> None:
         assert not [item for item in taken if key in {item.flow.source, item.flow.destination}]
 
 
+def test_probe_pod_that_was_changed_still_bears_witness() -> None:
+    """Where all that a changed pod was to reach stayed silent, nothing is taken over of whom it alone was let to."""
+    changed = {keys(audit())["shop/web"]: {"app": "web", "extra": "x"}}
+    db = keys(audit())["shop/db"]
+
+    def dead(attempt: fakes.Attempt, outcome: Outcome) -> Outcome:
+        reaches = attempt.destination.stand_in.key == db and not attempt.is_listener_check
+        return Outcome.SILENT if reaches else outcome
+
+    past = noted(dead, labels=changed).past
+
+    assert db not in {item.judgement.flow.destination for item in past.flows.values()}
+
+
 def test_probe_pod_that_does_not_run_now() -> None:
     """What was taken over still needs its probe pods: their stored labels make the verdict."""
     key = keys(audit())["shop/db"]
