@@ -127,10 +127,18 @@ def _told(
     """One for each measurement of the flow, on whatever nodes; one that says why where there is none."""
     judged = measured.get((flow.demand, flow.family), ()) if flow.demand is not None else ()
     for item in judged:
-        verdict = item.flow.predicted.verdict
-        yield Told(flow, verdict, MEASURED[wish, verdict, item.agreement], item.reason, item.flow.id)
+        yield _measured(wish, flow, item)
     if not judged:
         yield Told(flow, flow.verdict, Accord.INCONCLUSIVE, f"not tested: {_why(flow, left_out)}")
+
+
+def _measured(wish: Wish, flow: ExpectedFlow, item: Judgement) -> Told:
+    verdict = item.flow.predicted.verdict
+    if verdict is flow.verdict:
+        return Told(flow, verdict, MEASURED[wish, verdict, item.agreement], item.reason, item.flow.id)
+    # Its address, or what admission did to its labels, makes the probe pod another than the pod that is meant.
+    reason = f"packets cannot tell, because the probe pod's own verdict is {verdict.name}: {flow.reason}"
+    return Told(flow, flow.verdict, Accord.INCONCLUSIVE, reason)
 
 
 def _why(flow: ExpectedFlow, left_out: Mapping[str, str]) -> str:

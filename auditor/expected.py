@@ -12,6 +12,7 @@ from dataclasses import replace
 from auditor.asking import Flow, Question, decide, flows_between, nothing_meant
 from auditor.errors import UsageError
 from auditor.evaluate.model import Model
+from auditor.evaluate.reach import Classified
 from auditor.explain import title
 from auditor.identities import is_ours
 from auditor.model.cluster import Pod, Service
@@ -49,6 +50,9 @@ class _Finder:
         self._home: Mapping[tuple[str, str], Identity] = {
             (pod.namespace, pod.name): item for item in identities for pod in item.pods
         }
+        # Unlike an identity a class tells pods apart by the blocks of addresses that policies name.
+        pods = (pod for pod in model.snapshot.pods if (pod.namespace, pod.name) in self._home)
+        self._class = Classified(model, pods).number
 
     def flows(self, expectation: Expectation) -> tuple[ExpectedFlow, ...]:
         """The flows of one expectation, each pair of identities once in each family."""
@@ -80,7 +84,7 @@ class _Finder:
         for end in target.ends:
             home = self._of(end)
             if isinstance(end, Pod) and home is not None:
-                like = home.id, end.ports, end.families
+                like = home.id, self._class.get((end.namespace, end.name)), end.ports, end.families
                 seen[like] += 1
                 if seen[like] > OF_A_KIND:
                     continue

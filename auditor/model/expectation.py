@@ -113,7 +113,7 @@ class Told:
 
     flow: ExpectedFlow
     verdict: Verdict
-    """The probe pods' own where it was measured."""
+    """The model's on the pods that are meant, which is the probe pods' own wherever packets spoke."""
     accord: Accord
     reason: str
     id: int = 0

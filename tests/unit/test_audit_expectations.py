@@ -10,10 +10,11 @@ from auditor.assemble import assemble
 from auditor.errors import UsageError
 from auditor.model.expectation import Accord, Expectation
 from auditor.model.finding import Confidence, Finding, Severity
+from auditor.model.flow import Verdict
 from auditor.model.options import Options
 from auditor.model.report import AuditReport, Run
 from tests import fakes
-from tests.builders import pod
+from tests.builders import allow, block, pod, policy, port, selector, tcp
 from tests.fakes import Twist
 from tests.unit.auditing import SHOP, Audited, audit, keys
 from tests.unit.expecting import expect
@@ -123,6 +124,36 @@ def test_identity_that_is_left_out_is_the_reason() -> None:
 
     (answer,) = audited.material.answers
     assert "has no probe pod: more probe pods than --max-pods 3 allows" in answer.worst.reason
+
+
+CALICO = pod("calico-system/calico-node-1", on="n1", owner="DaemonSet/calico-node")
+FLEET = (
+    pod("shop/db", on="n2", ports=[port(5432)], app="db"),
+    *(pod(f"ops/admin-{n}", on="n1", at=[f"10.{n}.0.1"], owner="StatefulSet/admin") for n in (1, 2, 9)),
+    policy("shop/db-in", selector(app="db"), ingress=[allow(block("10.9.0.0/16"), ports=[tcp(5432)])]),
+)
+"""The third admin's address lies in a block that may talk to db; no probe pod's does."""
+
+
+@pytest.mark.parametrize("source", ["ops/admin-9", "ops/statefulset/admin"])
+def test_pod_that_policies_treat_unlike_its_probe_pod_is_not_shown(source: str) -> None:
+    """Calico matches pods by their addresses: what the probe pod is denied says nothing of the one in the block."""
+    audited = with_expectations(expect("denied", source, "shop/db"), objects=(CALICO, *FLEET))
+
+    (answer,) = audited.material.answers
+    assert answer.accord is Accord.INCONCLUSIVE
+    assert answer.worst.verdict is Verdict.ALLOWED
+    assert "the probe pod's own verdict is DENIED" in answer.worst.reason
+    assert "the policies say allowed, which was not measured" in [item.cause for item in found(audited)]
+    assert audited.summary.exit_code == 4
+
+
+def test_probe_pod_that_admission_relabels_speaks_for_nobody() -> None:
+    """The policies allow web to db, and deny it to what web's probe pod has become."""
+    audited = with_expectations(OPENED, labels={keys(with_expectations(OPENED))["shop/web"]: {}})
+
+    assert [answer.accord for answer in audited.material.answers] == [Accord.INCONCLUSIVE]
+    assert audited.summary.exit_code == 4
 
 
 def test_nothing_to_test_still_answers() -> None:
