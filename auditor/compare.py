@@ -18,6 +18,8 @@ from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Planned
 from auditor.rounds import Placement, running
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
+ROUNDS_BLOCKED = 2
+"""In how many rounds what policies allow must fail to get through before it is called blocked."""
 
 
 def as_stored(flows: Iterable[PlannedFlow], placement: Placement, model: Model) -> tuple[PlannedFlow, ...]:
@@ -143,6 +145,9 @@ def _judge_allowed(flow: PlannedFlow, seen: tuple[Observation, ...], evidence: E
     if outcome not in BLOCKED:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, f"the measurement failed: {last.detail}", seen)
     gap = evidence.gap(flow, last.round)
+    # A round makes one try of what is allowed, and one packet may be lost.
+    if gap is None and sum(strongest(item) in BLOCKED for item in seen) < ROUNDS_BLOCKED:
+        gap = "it was blocked in a single try, and no other try was measured"
     if gap is not None:
         return Judgement(flow, Agreement.INCONCLUSIVE, outcome, gap, seen)
     reason = f"no nonce to the end ({outcome.value}), while the listener and unpoliced twins answered"

@@ -68,7 +68,7 @@ def blocked() -> Ledger:
         pytest.param(denied().tried(*(REACHED,) * 3).tried(*THREE, number=LAST), LATE, SILENT, id="late denial"),
         pytest.param(Ledger(ALLOWED).tried(REACHED), AS_EXPECTED, REACHED, id="allowed and reached"),
         pytest.param(blocked(), BLOCKAGE, SILENT, id="blockage"),
-        pytest.param(Ledger(ALLOWED).tried(REFUSED), BLOCKAGE, REFUSED, id="blockage by refusal, twin reached"),
+        pytest.param(blocked().tried(REFUSED, number=LAST), BLOCKAGE, REFUSED, id="blockage by refusal, twin reached"),
         pytest.param(Ledger(ALLOWED).tried(SILENT).tried(REACHED, number=LAST), LATE, REACHED, id="late permission"),
         pytest.param(
             Ledger(ALLOWED).tried(FAULT).tried(REACHED, number=LAST), AS_EXPECTED, REACHED, id="fault, then reached"
@@ -193,6 +193,15 @@ def test_denial_needs_all_its_tries() -> None:
 
     assert denied().instead(FLOWS, "i0", "i1", SILENT, UNTESTED, UNTESTED).judged().agreement is INCONCLUSIVE
     assert judge(flow(DENIED), Evidence(complete.placement, [*rest, short], [])).agreement is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("outcome", [SILENT, REFUSED])
+def test_blockage_needs_more_than_one_try(outcome: Outcome) -> None:
+    """Where all other tries failed to measure, one lost packet would be a blockage."""
+    judged = Ledger(ALLOWED).tried(FAULT).tried(FAULT, number=FLOWS + 1).tried(outcome, number=LAST).judged()
+
+    assert (judged.agreement, judged.outcome) == (INCONCLUSIVE, outcome)
+    assert "in a single try" in judged.reason
 
 
 def test_leak_needs_the_settle_time() -> None:
