@@ -146,9 +146,9 @@ def _first_seats(
     for found in matrix.identities:
         identity, meshed = wardrobe.dress(found)
         nodes = [node for node in identity.nodes if node in usable]
-        roomy = [node for node in nodes if _has_room(room, node, load)]
+        roomy = [node for node in nodes if _has_room(room, node, identity.namespace, load)]
         reason = hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
-        reason = reason or meshed or _no_node(snapshot, identity.nodes, nodes, roomy)
+        reason = reason or meshed or _no_node(snapshot, identity, nodes, roomy, room)
         if reason:
             skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
             continue
@@ -159,18 +159,18 @@ def _first_seats(
     return seats
 
 
-def _has_room(room: Room, node: str, load: Mapping[str, int]) -> bool:
-    free = room.on(node)
-    return free is None or free >= (1 if load[node] else 1 + CONTROLS)
+def _has_room(room: Room, node: str, home: str, load: Mapping[str, int]) -> bool:
+    return not room.lacks(node, home, 0 if load[node] else CONTROLS)
 
 
-def _no_node(snapshot: Snapshot, home: Sequence[str], nodes: Sequence[str], roomy: Sequence[str]) -> str:
+def _no_node(snapshot: Snapshot, identity: Identity, nodes: Sequence[str], roomy: Sequence[str], room: Room) -> str:
     if not nodes:
-        unfit = [f"{node.name}: {node.unfit}" for node in snapshot.nodes if node.name in home and node.unfit]
+        unfit = [f"{node.name}: {node.unfit}" for node in snapshot.nodes if node.name in identity.nodes and node.unfit]
         return "no ready Linux node runs a replica of it" + (f" ({'; '.join(unfit[:3])})" if unfit else "")
     if roomy:
         return ""
-    return f"no pod slots or addresses are free on {', '.join(nodes)} beyond the tenth that is left alone"
+    short = [f"{node} has too little of {room.lacks(node, identity.namespace, CONTROLS)}" for node in nodes]
+    return f"no room beyond the tenth that is left alone: {'; '.join(short[:3])}"
 
 
 def _more_seats(seats: Sequence[_Seat], usable: set[str], room: Room) -> list[_Seat]:
@@ -181,7 +181,7 @@ def _more_seats(seats: Sequence[_Seat], usable: set[str], room: Room) -> list[_S
         for node in seat.identity.nodes:
             news = {(node, direction) for direction in seat.identity.isolated} - covered
             home, used = seat.identity.namespace, {other.node: 1 for other in (*seats, *more)}
-            fits = _has_room(room, node, Counter(used)) and not room.in_home(home)
+            fits = _has_room(room, node, home, Counter(used)) and not room.in_home(home)
             if news and node in usable and node != seat.node and fits:
                 room.take(home, node, 1 if node in used else 1 + CONTROLS)
                 covered |= news
@@ -200,7 +200,7 @@ def _mates(seats: Sequence[_Seat], usable: set[str], room: Room, demands: frozen
             continue
         used = Counter(other.node for other in (*seats, *mates))
         nodes = sorted({*identity.nodes} & usable, key=lambda name: (name == seat.node, name))
-        node = next((name for name in nodes if _has_room(room, name, used)), None)
+        node = next((name for name in nodes if _has_room(room, name, identity.namespace, used)), None)
         if node is not None and not room.in_home(identity.namespace):
             room.take(identity.namespace, node, 1 if used[node] else 1 + CONTROLS)
             mates.append(_Seat(identity, node, first=False))

@@ -32,6 +32,10 @@ PORT = 8080
 SEALED_IN, SEALED_OUT, GATED_IN, GATED_OUT = "sealed-in", "sealed-out", "gated-in", "gated-out"
 LETTERS = {SEALED_IN: "p", SEALED_OUT: "q", GATED_IN: "r", GATED_OUT: "s"}
 PER_NODE = len(LETTERS) + 2
+UNSEEN = (
+    f"other pods are not read in this mode: whether a node has room for {PER_NODE} more, with 10m CPU and 32Mi each, "
+    "is not known"
+)
 EXAMPLES = {Family.IPV4: "192.0.2.1", Family.IPV6: "2001:db8::1"}
 """Addresses for pods that have none yet, of the ranges for documentation: no policy of netaudit's looks at them."""
 
@@ -135,7 +139,7 @@ def sentinel_plan(acted: Snapshot, matrix: ReachabilityMatrix, options: Options,
         flows=flows,
         skipped=tuple(sorted((*skipped, *_left_out(acted, nodes, len(flows))), key=lambda skip: skip.what)),
         policies=own_policies() if flows else (),
-        notes=notes_on(model),
+        notes=(*notes_on(model), UNSEEN) if flows else notes_on(model),
     )
     return replace(plan, estimate=estimate(plan, options))
 

@@ -40,8 +40,8 @@ LEAVING = {
     "node.cloudprovider.kubernetes.io/shutdown": "it is shut down",
 }
 """Taints of nodes that go, whatever their effect."""
-TOLERATED_FOR_NOW = "node.kubernetes.io/"
-"""Taints by which Kubernetes itself sends pods away; real ones tolerate them for minutes, and then leave."""
+OF_CONDITIONS = "node.kubernetes.io/"
+"""Taints by which Kubernetes itself keeps pods from a node in trouble, or sends them away."""
 FARGATE = "eks.amazonaws.com/compute-type"
 HOSTS = "FQDN"
 ADDRESS_TYPES = frozenset({"IPv4", "IPv6", HOSTS})
@@ -187,16 +187,18 @@ def decode_node(raw: Raw) -> Node:
         name=fields.text(metadata, "name"),
         labels=labels,
         ready=ready,
-        unfit=_unfit(labels, spec),
+        unfit=_unfit(labels, spec, status),
         provider_id=fields.text(spec, "providerID"),
         addresses=tuple(dict.fromkeys(_node_addresses(status))),
-        slots=_slots(status),
+        slots=_allocatable(status, "pods"),
+        cpu=_allocatable(status, "cpu", 1000),
+        memory=_allocatable(status, "memory"),
         pod_addresses=_pod_addresses(spec),
         pod_ranges=tuple(str(ip_network(text, strict=False)) for text in _pod_ranges(spec)),
     )
 
 
-def _unfit(labels: Mapping[str, str], spec: Raw) -> str:
+def _unfit(labels: Mapping[str, str], spec: Raw, status: Raw) -> str:
     """Why a node is no place for a probe pod."""
     system = labels.get("kubernetes.io/os", labels.get("beta.kubernetes.io/os", "linux"))
     taints = [(fields.text(item, "key"), fields.text(item, "effect")) for item in fields.objects(spec, "taints")]
@@ -207,19 +209,30 @@ def _unfit(labels: Mapping[str, str], spec: Raw) -> str:
     if labels.get(FARGATE) == "fargate":
         return "it is a Fargate node, which runs one pod"
     leaving = [LEAVING[key] for key, _ in taints if key in LEAVING]
-    leaving += [f"its taint {key} sends pods away" for key, effect in taints if _sends_away(key, effect)]
     if fields.flag(spec, "unschedulable"):
         leaving.append("it is cordoned")
+    leaving += [f"its taint {key} {_EFFECTS.get(effect, 'keeps')} pods away" for key, effect in taints if _is_bad(key)]
+    leaving += [f"its condition {name} is true" for name in _troubles(status)]
     return leaving[0] if leaving else ""
 
 
-def _sends_away(key: str, effect: str) -> bool:
-    return effect == "NoExecute" and key.startswith(TOLERATED_FOR_NOW)
+_EFFECTS = {"NoExecute": "sends"}
 
 
-def _slots(status: Raw) -> int | None:
-    found = quantity(fields.mapping(status, "allocatable").get("pods"))
-    return None if found is None else int(found)
+def _is_bad(key: str) -> bool:
+    return key.startswith(OF_CONDITIONS)
+
+
+def _troubles(status: Raw) -> list[str]:
+    """What a node says of itself that makes it no place for pods (`v1.NodeConditionType`), taint or not."""
+    conditions = [item for item in fields.objects(status, "conditions") if item.get("status") == "True"]
+    names = [fields.text(item, "type") for item in conditions]
+    return [name for name in names if name.endswith("Pressure") or name == "NetworkUnavailable"]
+
+
+def _allocatable(status: Raw, name: str, unit: int = 1) -> int | None:
+    found = quantity(fields.mapping(status, "allocatable").get(name))
+    return None if found is None else int(found * unit)
 
 
 def _pod_addresses(spec: Raw) -> int | None:

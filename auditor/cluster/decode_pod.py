@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from auditor.cluster import fields
 from auditor.cluster.decode_policy import LAST_PORT
+from auditor.cluster.decode_requests import requested
 from auditor.cluster.decode_scheduling import repelled_by
 from auditor.cluster.fields import FieldError, Raw
 from auditor.model.cluster import ContainerPort, Owner, Pod, port_order
@@ -24,6 +25,7 @@ def decode_pod(raw: Raw) -> Pod:
     metadata, spec, status = fields.mapping(raw, "metadata"), fields.mapping(raw, "spec"), fields.mapping(raw, "status")
     labels = _shared_labels(tuple(fields.strings(metadata, "labels").items()))
     phase = fields.text(status, "phase")
+    cpu, memory = requested(spec)
     return Pod(
         namespace=fields.text(metadata, "namespace", "default"),
         name=fields.text(metadata, "name"),
@@ -38,6 +40,8 @@ def decode_pod(raw: Raw) -> Pod:
         uid=fields.text(metadata, "uid"),
         repelled_by=tuple(repelled_by(spec, labels)),
         service_account=fields.text(spec, "serviceAccountName") or fields.text(spec, "serviceAccount") or "default",
+        cpu=cpu,
+        memory=memory,
         # A server gives every pod a phase.
         planned=not phase,
     )

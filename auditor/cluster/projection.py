@@ -34,6 +34,7 @@ class _Metadata(TypedDict, total=False):
 class _Container(TypedDict, total=False):
     restartPolicy: Any
     ports: Any
+    resources: Any
 
 
 class _PodSpec(TypedDict, total=False):
@@ -45,6 +46,8 @@ class _PodSpec(TypedDict, total=False):
     initContainers: list[_Container] | None
     affinity: Any
     topologySpreadConstraints: Any
+    overhead: Any
+    resources: Any
 
 
 class _PodStatus(TypedDict, total=False):

@@ -93,6 +93,10 @@ class Pod:
     repelled_by: tuple[Repulsion, ...] = ()
     """What may keep this pod, or its successor, from being scheduled: a stand-in must match none of it."""
     service_account: str = "default"
+    cpu: int = 0
+    """Thousandths of a processor that the scheduler counts for it."""
+    memory: int = 0
+    """Bytes, likewise."""
     planned: bool = False
     """A manifest rather than a running pod: it will have an address, which nobody knows yet."""
 
@@ -263,6 +267,10 @@ class Node:
     """`status.addresses` that are addresses."""
     slots: int | None = None
     """Pods that it can hold (`status.allocatable`), None where it does not say."""
+    cpu: int | None = None
+    """Thousandths of a processor for pods (`status.allocatable`), None where it does not say."""
+    memory: int | None = None
+    """Bytes, likewise."""
     pod_addresses: int | None = None
     """Addresses that it can give to pods, by the smallest of `spec.podCIDRs`; None where others give them."""
     pod_ranges: tuple[str, ...] = ()

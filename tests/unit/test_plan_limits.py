@@ -90,6 +90,12 @@ def tainted(*keys: str, effect: str = "NoSchedule", **spec: object) -> Raw:
     return {**node("n1"), "spec": {"taints": [{"key": key, "effect": effect} for key in keys], **spec}}
 
 
+def troubled(condition: str) -> Raw:
+    said = {condition: "True", "Ready": "True"}
+    status = {"conditions": [{"type": kind, "status": status} for kind, status in said.items()]}
+    return {**node("n1"), "status": status}
+
+
 def labelled(key: str, value: str) -> Raw:
     return {**node("n1"), "metadata": {"name": "n1", "labels": {key: value}}}
 
@@ -117,6 +123,12 @@ def labelled(key: str, value: str) -> Raw:
             tainted("node.kubernetes.io/unreachable", effect="NoExecute"),
             " (n1: its taint node.kubernetes.io/unreachable sends pods away)",
         ),
+        (
+            tainted("node.kubernetes.io/memory-pressure"),
+            " (n1: its taint node.kubernetes.io/memory-pressure keeps pods away)",
+        ),
+        (troubled("DiskPressure"), " (n1: its condition DiskPressure is true)"),
+        (troubled("NetworkUnavailable"), " (n1: its condition NetworkUnavailable is true)"),
     ],
 )
 def test_nodes_that_cannot_host_are_not_used(bad: Raw, why: str) -> None:
@@ -131,7 +143,6 @@ def test_nodes_that_cannot_host_are_not_used(bad: Raw, why: str) -> None:
     "good",
     [
         tainted("dedicated", effect="NoExecute"),
-        tainted("node.kubernetes.io/memory-pressure"),
         tainted("DeletionCandidateOfClusterAutoscaler", effect="PreferNoSchedule"),
     ],
 )

@@ -80,6 +80,53 @@ def test_a_tenth_of_a_node_stays_free(slots: int, pods: int) -> None:
     assert all("beyond the tenth that is left alone" in text for text in reasons(made))
 
 
+def asking(where: str, *, cpu: str = "", memory: str = "", app: str) -> Raw:
+    """A pod whose only container asks for this much."""
+    wanted = {name: amount for name, amount in (("cpu", cpu), ("memory", memory)) if amount}
+    return pod(where, app=app, spec={"containers": [{"name": "c", "resources": {"requests": wanted}}]})
+
+
+@pytest.mark.parametrize(
+    ("amounts", "pods", "lacking"),
+    [
+        ({"cpu": "2", "memory": "4Gi"}, 2, ""),
+        ({"cpu": "1045m"}, 2, ""),
+        ({"cpu": "1044m"}, 1, "CPU that no pod asked for"),
+        ({"cpu": "1033m"}, 0, "CPU that no pod asked for"),
+        ({"cpu": "1"}, 0, "CPU that no pod asked for"),
+        ({"memory": "1131Mi"}, 1, "memory that no pod asked for"),
+        ({"memory": "512Mi"}, 0, "memory that no pod asked for"),
+    ],
+)
+def test_a_tenth_of_what_no_pod_asked_for_stays_free(amounts: dict[str, str], pods: int, lacking: str) -> None:
+    """Real pods ask for one processor and 1 GiB there; ours, two and two controls, for 40m and 128Mi."""
+    here = node("n1")
+    here["status"]["allocatable"] = amounts
+    real = [asking("shop/web", cpu="600m", app="web"), asking("shop/db", cpu="0.4", memory="1Gi", app="db")]
+    made = planned(here, objects=real)
+    assert len(clones(made)) == pods
+    assert [text for text in reasons(made) if f"n1 has too little of {lacking}" not in text] == []
+    assert len(reasons(made)) == 2 - pods
+
+
+def test_a_pod_that_has_ended_asks_for_nothing() -> None:
+    here = node("n1")
+    here["status"]["allocatable"] = {"cpu": "100m"}
+    ended = pod("shop/job", phase="Succeeded", spec={"containers": [{"resources": {"requests": {"cpu": "1"}}}]})
+    assert len(clones(planned(here, ended))) == 2
+
+
+def test_probe_pods_of_a_larger_size_count_as_what_they_ask_for() -> None:
+    """A LimitRange asks for at least 500m: one such pod and two controls fit, two do not."""
+    here = node("n1")
+    here["status"]["allocatable"] = {"cpu": "550m"}
+    bounds = {"limits": [{"type": "Container", "min": {"cpu": "500m"}}]}
+    limits = {"kind": "LimitRange", "metadata": {"namespace": "shop", "name": "l"}, "spec": bounds}
+    assert len(clones(planned(here, limits))) == 0
+    here["status"]["allocatable"] = {"cpu": "600m"}
+    assert len(clones(planned(here, limits))) == 1
+
+
 def test_addresses_run_out_before_slots() -> None:
     made = planned(sized("n1", slots=110, cidr="10.0.0.0/29"))
     assert clones(made) == []
