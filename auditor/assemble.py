@@ -117,6 +117,21 @@ LIMITS = {
         _WHEN,
         _KEPT,
     ),
+    Mode.SHADOW: (
+        (
+            "Mode shadow measures equivalents, not the workloads themselves: pods with their policy-relevant labels, "
+            "in netaudit's own namespaces, under copies of the NetworkPolicies of the namespaces that were asked for."
+        ),
+        (
+            "It shows that the engine enforces such policies on such pods on these nodes. It cannot show that the "
+            "policy that stands beside the workloads has reached the engine, or what the engine does in that namespace."
+        ),
+        "Flows that policies decide otherwise for the copies than for the workloads were left out and are counted.",
+        _MEASURED,
+        _NODES,
+        _WHEN,
+        _KEPT,
+    ),
 }
 """What an audit of each mode can and cannot say."""
 

@@ -29,8 +29,9 @@ from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
+from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over, with_past
-from auditor.plan import is_audited, is_system, make_plan, own_namespaces
+from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.predict import predict
 from auditor.recording import Recorded, marks_of
@@ -48,6 +49,7 @@ from auditor.rounds import (
 )
 from auditor.rule_claims import rule_claims
 from auditor.sentinel import as_planned, in_use, is_sentinel, scene, sentinel_namespaces, sentinel_plan
+from auditor.shadow import Shadows, equivalent, outdated, shadows
 from auditor.verdict import Material
 from probes.admitted import without_refused
 
@@ -74,6 +76,18 @@ class Forecast:
     """Flows that an earlier run measured and that are not tried anew, by id."""
     resumed: str = ""
     """The earlier run; empty where there is none."""
+    scene: Shadows | None = None
+    """In mode shadow: what stands for whom."""
+
+    @property
+    def told(self) -> Told:
+        """How to say what was found in the words of the user's cluster."""
+        return Told(self.scene.names if self.scene else {})
+
+    @property
+    def shown(self) -> ReachabilityMatrix:
+        """The matrix by the names of the workloads."""
+        return self.told.matrix(self.matrix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,8 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
         matrix = predict(acted, is_sentinel, engine.dialect, own=True)
         plan = sentinel_plan(acted, matrix, options, engine.dialect)
         return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
+    if options.mode is Mode.SHADOW:
+        return _shadowed(snapshot, engine, options)
     matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
     model = Model(snapshot, own_namespaces(), engine.dialect)
     covered = cover(model, matrix.identities, options.expectations)
@@ -117,6 +133,15 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
     return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "")
+
+
+def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> Forecast:
+    stage = shadows(snapshot, options, engine.dialect)
+    matrix = predict(stage.acted, stage.covers, engine.dialect, own=True)
+    plan = make_plan(stage.acted, matrix, options, engine.dialect)
+    plan = Told(stage.names).plan(equivalent(plan, stage, matrix))
+    model = Model(stage.acted, own_namespaces(), engine.dialect)
+    return Forecast(snapshot, matrix, replace(plan, estimate=estimate(plan, options)), engine, model, scene=stage)
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:
@@ -165,7 +190,7 @@ async def run_audit(
     told = answers(known.covered, comparison.judgements, plan)
     return Material(
         snapshot=known.snapshot,
-        matrix=known.matrix,
+        matrix=known.shown,
         plan=plan,
         placement=placement,
         comparison=comparison,
@@ -188,6 +213,8 @@ def _compared(
 ) -> Comparison:
     """Flows and handshakes, judged by what held for the whole run, with what an earlier run measured."""
     changed = _changed(flows, measured, known.model, after)
+    if known.scene and not isinstance(after, str):
+        changed |= outdated(known.scene, known.plan, after.snapshot.policies)
     judged = compare(measured.tried.flows, Evidence(measured.began, measured.seen, measured.tried.flows), changed)
     whole = with_past(judged, flows, known.taken, measured.began, changed)
     found = _claimed(known, options, whole, measured.began)
@@ -197,28 +224,29 @@ def _compared(
 def _claimed(known: Forecast, options: Options, judgements: tuple[Judgement, ...], placement: Placement) -> Comparison:
     """What the judged flows prove; of nodes only those speak that this run measured."""
     spared = [item.pods[0] for item in known.matrix.identities if item.id in known.plan.spared]
-    return Comparison(
+    found = Comparison(
         judgements,
         policy_claims(judgements, known.model, placement, _subjects(known, options), spared),
         node_claims([item for item in judgements if not item.measured], placement),
         rule_claims(judgements, known.model, placement),
     )
+    return known.told.comparison(found)
 
 
 def _case(
     known: Forecast, plan: ProbePlan, placement: Placement, comparison: Comparison, told: tuple[Answer, ...]
 ) -> Case:
-    identities = {identity.id: identity for identity in known.matrix.identities}
+    identities = {identity.id: identity for identity in known.shown.identities}
     snapshot = known.snapshot
     return Case(plan, placement, comparison, identities, snapshot.cluster_uid, snapshot.doubts, told)
 
 
 def _untried(known: Forecast, plan: ProbePlan, options: Options) -> Material:
     """What an audit comes to where there is no flow to try."""
-    empty = Comparison((), policy_claims((), known.model, {}, _subjects(known, options)))
+    empty = known.told.comparison(Comparison((), policy_claims((), known.model, {}, _subjects(known, options))))
     told = answers(known.covered, (), plan)
     findings = diagnose(_case(known, plan, {}, empty, told))
-    return Material(known.snapshot, known.matrix, plan, {}, empty, findings, answers=told, resumed=known.resumed)
+    return Material(known.snapshot, known.shown, plan, {}, empty, findings, answers=told, resumed=known.resumed)
 
 
 async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:
@@ -226,7 +254,7 @@ async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, o
     if not known.plan.flows:
         return known.plan
     on_event(StageStarted("ask admission", "a dry run in each namespace"))
-    titles = {item.id: item.title for item in known.matrix.identities}
+    titles = {item.id: item.title for item in known.shown.identities}
     audited = {item.id for item in known.matrix.identities if is_audited(item, options)}
     found = await backend.rehearse(known.plan)
     return without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)

@@ -162,7 +162,8 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         default=DEFAULTS.mode.value,
         help=default(
             "clone: probe pods beside workloads; sentinel: netaudit's own pods and policies in its own namespaces, "
-            "which needs no right elsewhere",
+            "which needs no right elsewhere; shadow: pods with the workloads' labels and copies of their policies in "
+            "netaudit's own namespaces, where nothing can react",
             DEFAULTS.mode.value,
         ),
     )
@@ -300,17 +301,17 @@ def options_from(flags: argparse.Namespace) -> Options:
             why="its probe pods stand in netaudit's own namespaces, under netaudit's own policies",
             attempt="--mode sentinel alone, or --mode clone for workloads",
         )
-    if mode is Mode.SENTINEL and flags.expect:
+    if mode is not Mode.CLONE and flags.expect:
         raise UsageError(
-            "--mode sentinel tells nothing of --expect",
-            why="expectations are about workloads, and its probe pods stand for none",
+            f"--mode {mode.value} tells nothing of --expect",
+            why="expectations are about workloads, and its probe pods stand in netaudit's own namespaces",
             attempt="--mode clone with --expect, or netaudit predict --expect for the policies alone",
         )
-    if mode is Mode.SENTINEL and flags.resume:
+    if mode is not Mode.CLONE and flags.resume:
         raise UsageError(
-            "--mode sentinel has nothing to go on from",
+            f"--mode {mode.value} has nothing to go on from",
             why="each run makes its policies anew, so that nothing measured before is about them",
-            attempt="--mode sentinel alone",
+            attempt=f"--mode {mode.value} alone",
         )
     check_strangers(flags)
     return Options(

@@ -66,7 +66,9 @@ def is_audited(identity: Identity, options: Options) -> bool:
     if options.mode is Mode.SENTINEL:
         return True
     named = options.namespaces
-    chosen = identity.namespace in named if named else not is_system(identity.namespace)
+    # A shadow is made only of what was asked for.
+    shadow = options.mode is Mode.SHADOW
+    chosen = shadow or (identity.namespace in named if named else not is_system(identity.namespace))
     selector = options.selector
     return chosen and (selector is None or any(selector.matches(pod.labels) for pod in identity.pods))
 

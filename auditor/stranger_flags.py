@@ -9,7 +9,8 @@ import argparse
 
 from auditor.errors import UsageError
 
-MODE = "sentinel"
+MODE = "clone"
+"""The only mode whose probe pods stand for workloads as they are."""
 
 
 def add_strangers(group: argparse._ArgumentGroup) -> None:
@@ -26,9 +27,9 @@ def add_strangers(group: argparse._ArgumentGroup) -> None:
 
 def check_strangers(flags: argparse.Namespace) -> None:
     """Raise UsageError where they have no meaning."""
-    if flags.mode == MODE and flags.external:
+    if flags.mode != MODE and flags.external:
         raise UsageError(
-            "--mode sentinel tells nothing of --external",
+            f"--mode {flags.mode} tells nothing of --external",
             why="it is about what workloads may reach, and its probe pods stand for none",
             attempt="--mode clone with --external",
         )

@@ -27,6 +27,7 @@ NAMED = 3
 ABOUT = {
     Mode.CLONE: "",
     Mode.SENTINEL: " This is about netaudit's own policies between its own pods, not about this cluster's policies.",
+    Mode.SHADOW: " This is about copies of policies over equivalent pods, not about the workloads themselves.",
 }
 """What the sentence is about, where a reader may take it for more."""
 STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}

@@ -30,6 +30,8 @@ class Mode(enum.Enum):
     """Beside workloads, with their policy-relevant labels."""
     SENTINEL = "sentinel"
     """In netaudit's own namespaces alone, under policies of its own: what the engine does, not what the users' do."""
+    SHADOW = "shadow"
+    """In netaudit's own namespaces, with the labels of workloads and under copies of their policies."""
 
 
 class Coverage(enum.Enum):

@@ -135,6 +135,8 @@ class ProbePlan:
     notes: tuple[str, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     """Policies to make before the pods, in `own_namespaces` only (design.md, law 2)."""
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What own namespaces wear, by name, where it is more than all of them do."""
     near: tuple[tuple[str, str], ...] = ()
     """Resources that stand around the stand-ins and could react to them, as (resource, namespace), sorted."""
     estimate: Estimate = field(default=Estimate(0, 0, 0, 0, 0, 0))

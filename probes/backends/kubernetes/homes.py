@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
@@ -16,16 +16,22 @@ HOME = "netaudit"
 """The namespace of the Lease."""
 
 
-async def ensure_namespaces(api: KubeApi, marks: Marks, names: Sequence[str]) -> None:
-    """Make the namespaces that are not there; one that is being deleted is waited for and made again."""
+async def ensure_namespaces(
+    api: KubeApi, marks: Marks, names: Sequence[str], more: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
+    """Make the namespaces that are not there; one that is being deleted is waited for and made again.
+
+    `more` holds labels by namespace, for those that wear more than all do.
+    """
     for name in names:
+        labels = {**(more or {}).get(name, {}), **OWN_LABELS}
         try:
-            await api.create("/api/v1/namespaces", namespace_manifest(name, OWN_LABELS, marks))
+            await api.create("/api/v1/namespaces", namespace_manifest(name, labels, marks))
         except ApiRefused as error:
             # Who may not make namespaces may have been given them: then this one is there.
             if error.status not in {CONFLICT, FORBIDDEN}:
                 raise
-            await _wait_usable(api, name, OWN_LABELS, marks)
+            await _wait_usable(api, name, labels, marks)
 
 
 async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: Marks) -> None:

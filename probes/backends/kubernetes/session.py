@@ -136,7 +136,7 @@ class KubernetesBackend:
             trouble = await sweep.remove(self.api, stale, say)
             for text in trouble:
                 say(f"left by an earlier run and not removed: {text}")
-        await ensure_namespaces(self.api, self.marks, plan.own_namespaces)
+        await ensure_namespaces(self.api, self.marks, plan.own_namespaces, plan.labels)
 
     async def _take(self, lease: HeldLease, say: Callable[[str], None]) -> None:
         """Take the Lease; its namespace may go away in between, with a run that just ends."""
