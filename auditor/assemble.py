@@ -14,6 +14,7 @@ from auditor.model import report as doc
 from auditor.model.cluster import Snapshot
 from auditor.model.finding import Claim, Finding, Greeting, Judgement
 from auditor.model.flow import Protocol, Verdict
+from auditor.model.handshake import Beyond
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
@@ -78,12 +79,18 @@ _MEASURED = (
 )
 _MET = (
     "Measured between probe pods on pod addresses, with UDP and SCTP only on ports that a policy or a container "
-    "names with that protocol, and by handshake with the addresses that were named; Service addresses were not tried."
+    "names with that protocol, and by handshake with strangers; Service addresses were not tried."
 )
-_HANDSHAKES = (
-    "A handshake shows that something answered at an address, be it a proxy on the way, and not who: nothing was sent. "
-    "Of a block one address was tried for each part that policies tell apart, and others may not answer alike."
-)
+_HANDSHAKES = {
+    Beyond.EXTERNAL: (
+        "A handshake shows that something answered, be it a proxy on the way, and not who: nothing was sent. "
+        "Of a block one address was tried for each part that policies tell apart, and others may not answer alike."
+    ),
+    Beyond.REAL: (
+        "Of real pods one of each identity was tried, once from each probe pod, on the TCP ports that its containers "
+        "name but {ports}; in a pod with a proxy of a mesh the proxy may have answered."
+    ),
+}
 _NODES = "A node is proven where a denied flow was measured with its pod there; other nodes are not."
 _WHEN = "Only new connections were tried, at the time of this run."
 _KEPT = (
@@ -140,7 +147,10 @@ def _limits(plan: ProbePlan, options: Options) -> list[str]:
     """What this audit cannot say; of strangers there is more to say where some were met."""
     if not plan.handshakes:
         return [*LIMITS[options.mode]]
-    return [_MET if text is _MEASURED else text for text in LIMITS[options.mode]] + [_HANDSHAKES]
+    known = {item.kind for item in plan.handshakes}
+    more = [text for kind, text in _HANDSHAKES.items() if kind in known]
+    real = {text.format(ports=", ".join(map(str, options.never_ports))) for text in more}
+    return [_MET if text is _MEASURED else text for text in LIMITS[options.mode]] + sorted(real)
 
 
 def _choice(plan: ProbePlan, options: Options) -> list[str]:

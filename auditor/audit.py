@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auditor.accord import answers
@@ -27,13 +27,14 @@ from auditor.model.finding import Comparison, Greeting, Judgement
 from auditor.model.handshake import Handshake
 from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
-from auditor.model.options import Mode, Options
+from auditor.model.options import Mode, Options, Targets
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over, with_past
 from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.predict import predict
+from auditor.reals import Ready, gone, homes, standing, still_there, with_reals
 from auditor.recording import Recorded, marks_of
 from auditor.rounds import (
     CLOSING,
@@ -78,6 +79,8 @@ class Forecast:
     """The earlier run; empty where there is none."""
     scene: Shadows | None = None
     """In mode shadow: what stands for whom."""
+    ready: Ready = field(default_factory=dict)
+    """The pods that were ready, where handshakes are tried with real ones."""
 
     @property
     def told(self) -> Told:
@@ -96,6 +99,16 @@ class Tried:
 
     flows: tuple[PlannedFlow, ...]
     handshakes: tuple[Handshake, ...] = ()
+    ready: Ready = field(default_factory=dict)
+    """Real pods as they were when they were chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """How the cluster was when all was measured, or why that could not be read."""
+
+    model: Model | str
+    ready: Ready | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +142,14 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
     audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
     plan = with_externals(plan, model, matrix.identities, audited, options)
+    ready: Ready = {}
+    if options.targets is Targets.REAL:
+        ready = standing(await source.collect_pods(homes(matrix.identities)))
+        plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
     taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
-    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "")
+    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "", ready=ready)
 
 
 def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> Forecast:
@@ -177,16 +194,15 @@ async def run_audit(
         strays = _strays(placement, model, known.matrix)
         noted.begin(known.snapshot.cluster_uid, marks_of(model, known.engine))
         anew = tuple(flow for flow in flows if flow.id not in known.taken)
-        tried = Tried(anew, placed(plan.handshakes, placement, model))
-        withdrawn = await _within(
-            end, measure(Recorded(session, noted, flows), tried, options, seen), options, on_event
-        )
+        tried = Tried(anew, placed(plan.handshakes, placement, model), known.ready)
+        work = measure(Recorded(session, noted, flows), tried, options, seen, lambda: _ready(source, tried))
+        withdrawn = await _within(end, work, options, on_event)
         measured = Measured(tried, placement, dict(session.placed), seen)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
-        after = None if withdrawn else await _afterwards(source, plan, model)
+        after = None if withdrawn else await _afterwards(source, plan, model, tried)
     if withdrawn:
         noted.write(Reaction(withdrawn))
-    comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model))
+    comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model, tried))
     told = answers(known.covered, comparison.judgements, plan)
     return Material(
         snapshot=known.snapshot,
@@ -209,12 +225,12 @@ def _subjects(known: Forecast, options: Options) -> list[Pod]:
 
 
 def _compared(
-    known: Forecast, options: Options, flows: tuple[PlannedFlow, ...], measured: Measured, after: Model | str
+    known: Forecast, options: Options, flows: tuple[PlannedFlow, ...], measured: Measured, after: After
 ) -> Comparison:
     """Flows and handshakes, judged by what held for the whole run, with what an earlier run measured."""
-    changed = _changed(flows, measured, known.model, after)
-    if known.scene and not isinstance(after, str):
-        changed |= outdated(known.scene, known.plan, after.snapshot.policies)
+    changed = _changed(flows, measured, known.model, after.model)
+    if known.scene and not isinstance(after.model, str):
+        changed |= outdated(known.scene, known.plan, after.model.snapshot.policies)
     judged = compare(measured.tried.flows, Evidence(measured.began, measured.seen, measured.tried.flows), changed)
     whole = with_past(judged, flows, known.taken, measured.began, changed)
     found = _claimed(known, options, whole, measured.began)
@@ -283,8 +299,22 @@ def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> t
     )
 
 
-async def _afterwards(source: SnapshotSource, plan: ProbePlan, before: Model) -> Model | str:
-    """The policies when all was measured, or why they could not be read."""
+async def _ready(source: SnapshotSource, tried: Tried) -> Ready | str:
+    """The pods that are ready now, where real ones are to be met, or why that could not be read."""
+    places = sorted({item.pod[0] for item in tried.handshakes if item.is_once})
+    try:
+        return standing(await source.collect_pods(places)) if places else {}
+    except NetauditError as error:
+        return f"whether the pod was still there could not be read: {error.why}"
+
+
+async def _afterwards(source: SnapshotSource, plan: ProbePlan, before: Model, tried: Tried) -> After:
+    """How the cluster was when all was measured."""
+    return After(await _policies(source, plan, before), await _ready(source, tried))
+
+
+async def _policies(source: SnapshotSource, plan: ProbePlan, before: Model) -> Model | str:
+    """The policies as they are now, or why they could not be read."""
     try:
         after = decode(await source.collect_policies())
     except NetauditError as error:
@@ -309,13 +339,14 @@ def _changed(flows: tuple[PlannedFlow, ...], measured: Measured, before: Model, 
     return changed | moved_flows(flows, measured.began, measured.ended)
 
 
-def _greetings(measured: Measured, before: Model, after: Model | str) -> tuple[Greeting, ...]:
+def _greetings(measured: Measured, before: Model, after: After) -> tuple[Greeting, ...]:
     """The handshakes, judged by what held for the whole run."""
     handshakes, began = measured.tried.handshakes, measured.began
-    if isinstance(after, str):
-        changed = dict.fromkeys((item.id for item in handshakes), after)
+    if isinstance(after.model, str):
+        changed = dict.fromkeys((item.id for item in handshakes), after.model)
     else:
-        changed = changed_handshakes(handshakes, began, before, after)
+        changed = changed_handshakes(handshakes, began, before, after.model)
+    changed |= gone(handshakes, measured.tried.ready, after.ready)
     return greet(
         handshakes,
         Seen(began, measured.seen, measured.tried.flows),
@@ -323,8 +354,17 @@ def _greetings(measured: Measured, before: Model, after: Model | str) -> tuple[G
     )
 
 
-async def measure(session: ProbeSession, tried: Tried, options: Options, seen: list[Observation]) -> None:
-    """Carry out the rounds; observations are added to `seen` as they come, so that none is lost with the budget."""
+async def measure(
+    session: ProbeSession,
+    tried: Tried,
+    options: Options,
+    seen: list[Observation],
+    look: Callable[[], Awaitable[Ready | str]],
+) -> None:
+    """Carry out the rounds; observations are added to `seen` as they come, so that none is lost with the budget.
+
+    `look` says which real pods are ready, before any of them is met.
+    """
     placement, flows = session.placed, tried.flows
     seen += await session.run_round(OPENING, listener_probes(placement, options))
     late = silent_listeners(placement, seen)
@@ -333,16 +373,18 @@ async def measure(session: ProbeSession, tried: Tried, options: Options, seen: l
         seen += await session.run_round(OPENING, listener_probes(placement, options, late))
     seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
     began = max((item.at for item in seen), default=0.0)
-    if tried.handshakes:
-        seen += await session.run_round(FLOWS, handshake_probes(tried.handshakes, placement, options))
+    soon = handshake_probes([item for item in tried.handshakes if not item.is_once], placement, options)
+    if soon:
+        seen += await session.run_round(FLOWS, soon)
     for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
         again = flow_probes(recheck(flows, Evidence(placement, seen, flows)), placement, options)
         if not again:
             break
         await session.wait_until(began + part * options.settle)
         seen += await session.run_round(number, again)
-    strange = handshake_probes(to_repeat(tried.handshakes, Seen(placement, seen, flows)), placement, options)
+    strange = to_repeat(tried.handshakes, Seen(placement, seen, flows))
     if strange:
         await session.wait_until(began + options.settle)
-        seen += await session.run_round(SETTLED, strange)
+        there = handshake_probes(still_there(strange, tried.ready, await look()), placement, options)
+        seen += await session.run_round(SETTLED, there) if there else ()
     seen += await session.run_round(CLOSING, listener_probes(placement, options))

@@ -15,9 +15,9 @@ from auditor.external import parse_externals
 from auditor.flag_values import at_least, budget, default, fraction, seconds
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
-from auditor.model.options import Coverage, Kind, Mode, Options
+from auditor.model.options import Coverage, Kind, Mode, Options, Targets
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
-from auditor.stranger_flags import add_strangers, check_strangers
+from auditor.stranger_flags import add_strangers, check_strangers, never_ports
 
 DESCRIPTION = """\
 netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
@@ -333,6 +333,8 @@ def options_from(flags: argparse.Namespace) -> Options:
         coverage=Coverage.FULL if mode is Mode.SENTINEL else Coverage(flags.coverage),
         seed=flags.seed,
         externals=parse_externals(flags.external),
+        targets=Targets(flags.targets),
+        never_ports=never_ports(flags),
     )
 
 

@@ -75,6 +75,8 @@ class Seen:
             return ""
         if not any(item.probe.source in self._controls for item in beside):
             return "no unpoliced control runs on the same node"
+        if handshake.source in self._controls:
+            return "no other probe pod on the same node reached it, so that it did not answer proves nothing"
         return PATCHY if any(Outcome.REACHED in item.outcomes for item in others) else NO_WITNESS
 
     def _source_gap(self, handshake: Handshake) -> str:
@@ -167,8 +169,8 @@ def _count(tries: Iterable[Observation]) -> int:
 
 
 def to_repeat(handshakes: Iterable[Handshake], seen: Seen) -> tuple[Handshake, ...]:
-    """Those to be tried again when the settle time is over: surprises, and what lacks its proof."""
-    return tuple(item for item in handshakes if _is_open(item, seen))
+    """Those to be tried when the settle time is over: surprises, what lacks its proof, and what is met once only."""
+    return tuple(item for item in handshakes if item.is_once or _is_open(item, seen))
 
 
 def _is_open(item: Handshake, seen: Seen) -> bool:
@@ -193,8 +195,8 @@ def changed_handshakes(
             continue
         if "" in homes:
             changed[item.id] = "a policy of the whole cluster changed during the run"
-        elif here[item.source].pod.namespace in homes:
-            changed[item.id] = "a policy of the source's namespace changed during the run"
+        elif {here[item.source].pod.namespace, item.pod[0]} & homes:
+            changed[item.id] = "a policy of one end's namespace changed during the run"
         elif now.predicted.verdict is not item.predicted.verdict:
             changed[item.id] = "labels of a namespace changed during the run, and the verdict with them"
     return changed

@@ -26,6 +26,8 @@ from probes.pace import STRANGERS
 
 OF_WISH = {Wish.ALLOWED: Verdict.ALLOWED, Wish.DENIED: Verdict.DENIED}
 CLEAR = frozenset({Verdict.ALLOWED, Verdict.DENIED})
+ONCE = 3.5
+"""Times the connect timeout for whoever is met once: by then the kernel has asked three times, at 0, 1 and 3 s."""
 A_BATCH = 1.5
 """Seconds that a batch takes beside its time limits."""
 
@@ -52,7 +54,7 @@ def with_externals(
     skips: list[Skip] = []
     numbers = count(1)
     for external in options.externals:
-        found, left = _planned(external, model, {item: _pod(item, known[item.identity]) for item in sources})
+        found, left = _planned(external, model, {item: pod_of(item, known[item.identity]) for item in sources})
         made += [replace(item, id=next(numbers)) for item in found]
         skips += left
     whole = replace(
@@ -60,7 +62,7 @@ def with_externals(
         handshakes=tuple(made),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
     )
-    return replace(whole, estimate=_estimate(whole, options))
+    return replace(whole, estimate=estimate_of(whole, options))
 
 
 def _planned(external: External, model: Model, sources: Mapping[StandIn, Pod]) -> tuple[list[Handshake], list[Skip]]:
@@ -103,7 +105,7 @@ def _handshake(external: External, one: Chosen, source: StandIn, model: Model, p
     )
 
 
-def _pod(stand_in: StandIn, identity: Identity) -> Pod:
+def pod_of(stand_in: StandIn, identity: Identity) -> Pod:
     """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""
     return Pod(
         namespace=stand_in.namespace,
@@ -116,15 +118,32 @@ def _pod(stand_in: StandIn, identity: Identity) -> Pod:
     )
 
 
-def _estimate(plan: ProbePlan, options: Options) -> Estimate:
-    sources = {item.source for item in plan.handshakes}
-    silent = any(standard(item) is Verdict.DENIED for item in plan.handshakes)
-    a_batch = A_BATCH + (sum(timeouts(options)) if silent else 0.0)
+def is_clear(handshake: Handshake) -> bool:
+    """Whether the model has a verdict."""
+    return handshake.predicted.verdict in CLEAR
+
+
+def tries_of(handshake: Handshake, options: Options) -> tuple[float, ...]:
+    """The limits of its tries, in seconds."""
+    if handshake.is_once:
+        return (ONCE * options.connect_timeout,)
+    limits = timeouts(options)
+    return limits if standard(handshake) is Verdict.DENIED else limits[-1:]
+
+
+def estimate_of(plan: ProbePlan, options: Options) -> Estimate:
+    """What the plan costs with its handshakes."""
+    sources = {item.source for item in plan.handshakes[plan.estimate.handshakes :]}
+    met = plan.handshakes[plan.estimate.handshakes :]
+    silent = [sum(tries_of(item, options)) for item in met if standard(item) is Verdict.DENIED]
+    a_batch = A_BATCH + max(silent, default=0.0)
+    # Whoever may be met once only is met when all has settled.
+    wait = options.settle if any(item.is_once for item in met) else 0.0
     return replace(
         plan.estimate,
         handshakes=len(plan.handshakes),
         requests=plan.estimate.requests + 2 * len(sources),
-        seconds=plan.estimate.seconds + round(a_batch * -(-len(sources) // STRANGERS)),
+        seconds=plan.estimate.seconds + round(wait + a_batch * -(-len(sources) // STRANGERS)),
     )
 
 
@@ -150,12 +169,12 @@ def handshake_probes(handshakes: Sequence[Handshake], placement: Placement, opti
     for item in handshakes:
         if item.source not in here or here[item.source].pod.address(item.family) is None:
             continue
-        denied = standard(item) is Verdict.DENIED
-        tries = timeouts(options) if denied else timeouts(options)[-1:]
+        tries = tries_of(item, options)
         probes[_probe(item, item.source, tries)] = None
         witness = at.get((here[item.source].pod.node, "a"))
         if witness is not None and here[witness].pod.address(item.family) is not None:
-            probes[_probe(item, witness, (options.connect_timeout,) * options.tries)] = None
+            repeats = tries if item.is_once else (options.connect_timeout,) * options.tries
+            probes[_probe(item, witness, repeats)] = None
     return tuple(sorted(probes, key=lambda probe: (probe.source, probe.address, probe.port, len(probe.timeouts))))
 
 

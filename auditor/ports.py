@@ -37,6 +37,9 @@ class SnapshotSource(Protocol):
     async def collect_policies(self) -> RawSnapshot:
         """Read again just what can change a verdict while probes run: namespaces and policies."""
 
+    async def collect_pods(self, namespaces: Sequence[str], /) -> RawSnapshot:
+        """Read the pods of some namespaces, or of all, with their whole status."""
+
 
 class ProbeSession(Protocol):
     """Probe pods in place; leaving the session removes them."""

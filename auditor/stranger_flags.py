@@ -8,9 +8,13 @@ from __future__ import annotations
 import argparse
 
 from auditor.errors import UsageError
+from auditor.flag_values import default
+from auditor.model.options import NEVER_PORTS, Options, Targets
 
+DEFAULTS = Options()
 MODE = "clone"
 """The only mode whose probe pods stand for workloads as they are."""
+LAST_PORT = 65535
 
 
 def add_strangers(group: argparse._ArgumentGroup) -> None:
@@ -23,13 +27,45 @@ def add_strangers(group: argparse._ArgumentGroup) -> None:
         help="try a TCP handshake, nothing sent, from probe pods with an address outside the cluster; WHAT is allow, "
         "deny, or model for whatever policies say; repeatable",
     )
+    group.add_argument(
+        "--targets",
+        choices=[item.value for item in Targets],
+        default=DEFAULTS.targets.value,
+        help=default(
+            "real: also try a TCP handshake, nothing sent, with one ready pod of each identity on the ports that its "
+            "containers name, once from each probe pod and not before the settle time is over",
+            DEFAULTS.targets.value,
+        ),
+    )
+    never = ", ".join(map(str, NEVER_PORTS))
+    group.add_argument(
+        "--never-port",
+        action="append",
+        default=[],
+        type=_port,
+        metavar="PORT",
+        help=f"a port of real pods that --targets real leaves alone, besides {never}; repeatable",
+    )
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{value} is no port")
+    return value
+
+
+def never_ports(flags: argparse.Namespace) -> tuple[int, ...]:
+    """All ports that are left alone, sorted."""
+    return tuple(sorted({*NEVER_PORTS, *flags.never_port}))
 
 
 def check_strangers(flags: argparse.Namespace) -> None:
     """Raise UsageError where they have no meaning."""
-    if flags.mode != MODE and flags.external:
+    named = "--external" if flags.external else "--targets real"
+    if flags.mode != MODE and (flags.external or flags.targets == Targets.REAL.value):
         raise UsageError(
-            f"--mode {flags.mode} tells nothing of --external",
+            f"--mode {flags.mode} tells nothing of {named}",
             why="it is about what workloads may reach, and its probe pods stand for none",
-            attempt="--mode clone with --external",
+            attempt=f"--mode clone with {named}",
         )

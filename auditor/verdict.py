@@ -6,7 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.greetings import accord
@@ -14,6 +14,7 @@ from auditor.model.cluster import Snapshot
 from auditor.model.expectation import BROKEN, Accord, Answer, Told
 from auditor.model.finding import Agreement, Comparison, Finding, Greeting, Judgement, Proof
 from auditor.model.flow import Verdict
+from auditor.model.handshake import Beyond
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
@@ -110,13 +111,21 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
     gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
-    return (*gaps, *_expectation_gap(material.answers), *_handshake_gap(material.comparison.greetings))
+    return (*gaps, *_expectation_gap(material.answers), *_handshake_gap(material.comparison.greetings, options))
 
 
-def _handshake_gap(greetings: Sequence[Greeting]) -> list[str]:
-    """Each was asked for by name, so that one without an answer is one too few."""
-    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in greetings)
-    return [f"{open_ones} of {len(greetings)} handshakes with addresses outside were not shown"] * bool(open_ones)
+def _handshake_gap(greetings: Sequence[Greeting], options: Options) -> list[str]:
+    """What was asked for by name must be shown, and of the others as many as of flows."""
+    open_ones = [item for item in greetings if item.agreement is Agreement.INCONCLUSIVE]
+    named = any(item.handshake.kind is Beyond.EXTERNAL for item in open_ones)
+    few = len(greetings) - len(open_ones) < options.min_coverage * len(greetings)
+    return [f"{len(open_ones)} of {len(greetings)} handshakes with {_whom(greetings)} were not shown"] * (named or few)
+
+
+def _whom(greetings: Iterable[Greeting]) -> str:
+    kinds = {item.handshake.kind for item in greetings}
+    words = {Beyond.EXTERNAL: "addresses outside", Beyond.REAL: "real pods"}
+    return " and ".join(word for kind, word in words.items() if kind in kinds)
 
 
 def _expectation_gap(answers: Sequence[Answer]) -> list[str]:
@@ -271,7 +280,8 @@ def _met(greetings: Sequence[Greeting]) -> str:
         return ""
     wrong = sum(map(is_wrong, greetings))
     right = sum(item.agreement is not Agreement.INCONCLUSIVE and not is_wrong(item) for item in greetings)
-    return f" Of {len(greetings)} handshakes with addresses outside {right} are as they should be and {wrong} are not."
+    whom = _whom(greetings)
+    return f" Of {len(greetings)} handshakes with {whom} {right} are as they should be and {wrong} are not."
 
 
 def _where(comparison: Comparison) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from auditor.cluster.decode import decode
 from auditor.cluster.resources import FOREIGN_POLICIES
@@ -66,9 +67,19 @@ class FakeCluster:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     breaks_off: str = ""
     """Why the second reading fails; empty when it does not."""
+    without: Sequence[Raw] = ()
+    """What is left of the objects from some look at pods on."""
+    gone_after: int = 99
+    """The look from which it is so, counted from 1."""
+    looks: int = 0
 
     async def collect(self) -> RawSnapshot:
         return raw(*self.objects, unreadable=self.unreadable)
+
+    async def collect_pods(self, namespaces: Sequence[str], /) -> RawSnapshot:
+        self.looks += 1
+        found = self.objects if self.looks < self.gone_after else self.without
+        return RawSnapshot({"pods": [item for item in raw(*found).objects.get("pods", ()) if _is_in(item, namespaces)]})
 
     async def collect_policies(self) -> RawSnapshot:
         if self.breaks_off:
@@ -76,6 +87,10 @@ class FakeCluster:
         everything = raw(*(self.objects if self.later is None else self.later))
         wanted = ("namespaces", "networkpolicies", *FOREIGN_POLICIES)
         return RawSnapshot({name: everything.objects.get(name, ()) for name in wanted})
+
+
+def _is_in(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
+    return item["metadata"]["namespace"] in namespaces
 
 
 def by_model(objects: Sequence[Raw]) -> Deniers:

@@ -58,6 +58,10 @@ class OwnNamespaces:
             unread=deciding,
         )
 
+    async def collect_pods(self, _: Sequence[str], /) -> RawSnapshot:
+        """Nothing: this run looks at nobody's pods."""
+        return RawSnapshot({})
+
     def _places(self, resource: str, path: str) -> list[str]:
         """Where a resource is listed: in each namespace, if it stands in namespaces."""
         kind = FOREIGN_POLICIES.get(resource)

@@ -29,6 +29,8 @@ from auditor.ports import RawSnapshot
 FORBIDDEN = 403
 NOT_SERVED = 404
 NEEDED_PATHS = frozenset(CORE[name] for name in NEEDED)
+FEW_PLACES = 8
+"""Namespaces that are listed one by one."""
 MOST_NAMES = 100
 """Services that are named in one request; their names make its URL long."""
 
@@ -67,6 +69,14 @@ class LiveCluster:
         """List again only namespaces and policies, of every kind, and what policies lean on."""
         objects, unreadable = await self._list({name: CORE[name] for name in DECIDING} | self._foreign)
         return RawSnapshot(objects | await self._helpful(objects), unreadable)
+
+    async def collect_pods(self, namespaces: Sequence[str], /) -> RawSnapshot:
+        """List pods whole: in each namespace, or everywhere where there are many."""
+        places = [f"/api/v1/namespaces/{name}/pods" for name in namespaces]
+        paths = places if len(places) <= FEW_PLACES else [CORE["pods"]]
+        # Under no resource's name an object is read whole, conditions and all.
+        found = await asyncio.gather(*(self._api.list_all(path) for path in paths))
+        return RawSnapshot({"pods": [item for items in found for item in items]})
 
     async def _list(self, paths: dict[str, str]) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
         # Requests wait their turn: what takes longest, page after page, begins first.

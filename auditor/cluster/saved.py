@@ -61,6 +61,10 @@ class FileSource:
         """What was read: files do not change while they are looked at."""
         return await self.collect()
 
+    async def collect_pods(self, _: Sequence[str], /) -> RawSnapshot:
+        """What was read, of all namespaces."""
+        return await self.collect()
+
 
 def _load(paths: Sequence[str], stdin: Callable[[], bytes]) -> tuple[RawSnapshot, tuple[Problem, ...]]:
     items: list[Item] = []

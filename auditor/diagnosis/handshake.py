@@ -13,6 +13,7 @@ from auditor.handshakes import CLEAR
 from auditor.model.expectation import BROKEN, Accord
 from auditor.model.finding import Agreement, Confidence, Finding, Greeting, Severity
 from auditor.model.flow import PolicyRef
+from auditor.model.handshake import Beyond, Handshake
 
 SHOWN = 20
 """Handshakes of a finding that are told as evidence."""
@@ -52,7 +53,7 @@ def _finding(case: Case, group: Group, items: Sequence[Greeting]) -> Finding:
     return Finding(
         id=finding_id("handshake", case.cluster_uid, (policies, owners, f"{named} {wrong.value}")),
         rule="handshake",
-        severity=_severity(wrong, items),
+        severity=_severity(case, wrong, items),
         # What answered is not known, and neither is what else stands on the way.
         confidence=Confidence.LIKELY,
         title=f"{case.end(shake.source)} to {shake.block} on {shake.protocol.value} {shake.port}: {_said(wrong)}",
@@ -65,12 +66,19 @@ def _finding(case: Case, group: Group, items: Sequence[Greeting]) -> Finding:
     )
 
 
-def _severity(wrong: Accord, items: Sequence[Greeting]) -> Severity:
-    if wrong is Accord.LEAK and any(ip_address(item.handshake.address).is_global for item in items):
+def _severity(case: Case, wrong: Accord, items: Sequence[Greeting]) -> Severity:
+    if wrong is Accord.LEAK and any(_reaches_far(case, item.handshake) for item in items):
         return Severity.CRITICAL
     if wrong is Accord.BLOCKAGE and all(item.handshake.wish is None for item in items):
         return Severity.MEDIUM
     return Severity.HIGH if wrong in BROKEN else Severity.MEDIUM
+
+
+def _reaches_far(case: Case, shake: Handshake) -> bool:
+    """Whether it goes to the internet, or to another namespace, where another tenant lives."""
+    if shake.kind is Beyond.REAL:
+        return case.namespace(shake.source) != shake.pod[0]
+    return ip_address(shake.address).is_global
 
 
 def _said(wrong: Accord) -> str:

@@ -15,6 +15,8 @@ class Beyond(enum.Enum):
 
     EXTERNAL = "external"
     """An address outside the cluster, which the user named."""
+    REAL = "real"
+    """A workload's own pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +54,12 @@ class Handshake:
     wish: Wish | None = None
     """What the user expects; None for whatever the model says."""
     block: str = ""
-    """What the user named, of which `address` is one."""
+    """What the user named, of which `address` is one; of real pods the identity."""
+    pod: tuple[str, str] = ("", "")
+    """Namespace and name of a real pod."""
     protocol: Protocol = Protocol.TCP
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the other end is to be met once in a run and not again."""
+        return self.kind is Beyond.REAL

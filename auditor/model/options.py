@@ -10,6 +10,10 @@ from auditor.model.finding import Severity
 from auditor.model.handshake import External
 from auditor.model.labels import LabelSelector
 
+NEVER_PORTS = (515, 3306, 9100)
+"""Where a connection without a word may do something: printers take it for a job (LPD, raw printing), and MySQL counts
+it against the client's address, which it blocks after `max_connect_errors` of them, 100 by default."""
+
 
 class Kind(enum.Enum):
     """The kinds of hazards that keep probe pods away from workloads; `--allow KIND` overrules one."""
@@ -32,6 +36,15 @@ class Mode(enum.Enum):
     """In netaudit's own namespaces alone, under policies of its own: what the engine does, not what the users' do."""
     SHADOW = "shadow"
     """In netaudit's own namespaces, with the labels of workloads and under copies of their policies."""
+
+
+class Targets(enum.Enum):
+    """What probe pods connect to."""
+
+    POD = "pod"
+    """Each other alone."""
+    REAL = "real"
+    """The workloads' own pods as well, by handshake."""
 
 
 class Coverage(enum.Enum):
@@ -81,3 +94,6 @@ class Options:
     """What the user says must work and must not."""
     externals: tuple[External, ...] = ()
     """Addresses outside the cluster with which handshakes are tried."""
+    targets: Targets = Targets.POD
+    never_ports: tuple[int, ...] = NEVER_PORTS
+    """Ports of real pods that are left alone, sorted."""

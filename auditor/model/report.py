@@ -235,7 +235,7 @@ class HandshakeEntry:
 
     id: int
     kind: str
-    """external: an address outside the cluster that the user named."""
+    """external: an address outside the cluster that the user named; real: a workload's own pod."""
     source: str
     """Key of a stand-in."""
     source_identity: str

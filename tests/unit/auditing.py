@@ -60,12 +60,14 @@ def audit(
     objects: Sequence[Raw] = SHOP,
     later: Sequence[Raw] | None = None,
     options: Options | None = None,
+    without: Sequence[Raw] = (),
+    gone_after: int = 99,
     **switches: Any,
 ) -> Audited:
     """Run an audit of a faked cluster that is bent by twists."""
     backend = FakeBackend(by_model(objects), twists, **switches)
     wanted = options or WHOLE
-    cluster = FakeCluster(objects, later)
+    cluster = FakeCluster(objects, later, without=without, gone_after=gone_after)
     material = asyncio.run(run_audit(cluster, backend, wanted, fakes.ignore))
     assert not backend.is_open
     assert len(backend.calls) <= 6

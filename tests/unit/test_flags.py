@@ -9,7 +9,7 @@ import pytest
 from auditor.errors import UsageError
 from auditor.flags import Output, build_parser, options_from, outputs_from, parse_selector
 from auditor.model.finding import Severity
-from auditor.model.options import Coverage, Mode, Options
+from auditor.model.options import Coverage, Mode, Options, Targets
 
 FORMATS = ("table", "json", "html")
 
@@ -199,3 +199,22 @@ def test_files_of_expectations_are_only_named() -> None:
     """They are read by the command, so that options stay values."""
     assert parse("--expect", "a", "--expect", "b").expect == ["a", "b"]
     assert options("--expect", "a").expectations == ()
+
+
+def test_strangers_are_named_and_ports_added_to_those_that_are_left_alone() -> None:
+    chosen = options("--external", "203.0.113.7:443=deny", "--targets", "real", "--never-port", "6379")
+
+    assert [item.title for item in chosen.externals] == ["203.0.113.7"]
+    assert (chosen.targets, chosen.never_ports) == (Targets.REAL, (515, 3306, 6379, 9100))
+
+
+@pytest.mark.parametrize("words", [("--external", "203.0.113.7:443=deny"), ("--targets", "real")])
+def test_sentinel_mode_meets_no_strangers(words: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=f"nothing of {words[0]}"):
+        options("--mode", "sentinel", *words)
+
+
+@pytest.mark.parametrize("word", ["0", "65536", "x"])
+def test_port_that_is_none(word: str) -> None:
+    with pytest.raises(SystemExit):
+        options("--never-port", word)

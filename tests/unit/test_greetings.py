@@ -229,7 +229,7 @@ def test_nothing_changed() -> None:
 
 
 def test_policy_of_the_sources_namespace_changed() -> None:
-    assert changes(*BEFORE, deny_all("shop/deny")) == {1: "a policy of the source's namespace changed during the run"}
+    assert changes(*BEFORE, deny_all("shop/deny")) == {1: "a policy of one end's namespace changed during the run"}
 
 
 def test_verdict_that_changed_with_labels_of_a_namespace() -> None:

@@ -29,6 +29,7 @@ NUMBERS = {
     "max-pods": ("9", "10"),
     "max-flows": ("8", "7"),
     "seed": ("7", "8"),
+    "never-port": ("70", "80"),
 }
 """Two values of each option that takes a number; none is the default."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from auditor.cluster.api import KubeApi
-from auditor.cluster.live import MOST_NAMES, LiveCluster
+from auditor.cluster.live import FEW_PLACES, MOST_NAMES, LiveCluster
 from auditor.cluster.resources import CORE, SLICES_PATH
 from auditor.errors import ApiRefused, PermissionMissing
 from tests.unit.explaining import service
@@ -77,6 +77,18 @@ async def test_service_accounts_are_listed_for_policies_that_may_select_by_them(
 
     assert (await live.collect()).objects["serviceaccounts"] == [{"metadata": {}}]
     assert (await live.collect_policies()).objects["serviceaccounts"] == [{"metadata": {}}]
+
+
+@pytest.mark.parametrize(("count", "asked"), [(2, 2), (FEW_PLACES + 1, 1)])
+async def test_pods_are_read_whole_where_they_are_asked_for(count: int, asked: int) -> None:
+    """Namespace by namespace, or all at once where that costs fewer requests."""
+    server = Server()
+    names = [f"n{number}" for number in range(count)]
+    raw = await LiveCluster(server).collect_pods(names)
+
+    places = [CORE["pods"]] if asked == 1 else [f"/api/v1/namespaces/{name}/pods" for name in names]
+    assert server.asked == places
+    assert list(raw.objects) == ["pods"]
 
 
 @pytest.mark.parametrize("status", [403, 404])
