@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
+from auditor.cluster.decode_quota import quantity
+from auditor.cluster.fields import FieldError
 from auditor.model.cluster import Snapshot
-from auditor.model.probe import PlannedFlow, ProbePlan, Rehearsal, Skip, StandIn
+from auditor.model.probe import MEBI, ProbePlan, Rehearsal, Resources, Skip, StandIn
 from probes.placement import CONTAINER
 from probes.safety import worn_hazards
 
@@ -21,6 +24,8 @@ CRITICAL = 2_000_000_000
 HOST = ("hostNetwork", "hostPID", "hostIPC")
 LONGEST = 300
 SHOWN = 5
+LITTLE = {"cpu": Fraction(1, 4), "memory": Fraction(512 * MEBI), "ephemeral-storage": Fraction(1024 * MEBI)}
+"""What a cluster may at least give each pod (GKE's Autopilot does): to ask for that much is told and no harm."""
 
 
 def obstacle(stand_in: StandIn, raw: Raw) -> str:
@@ -47,6 +52,31 @@ def _obstacles(stand_in: StandIn, raw: Raw) -> Iterable[str]:
     priority = spec.get("priority")
     if isinstance(priority, int) and priority >= CRITICAL:
         yield f"admission gave it priority {priority}: the kubelet would end real pods to make room"
+    yield from _scarce(stand_in.resources, spec)
+
+
+def _scarce(ours: Resources, spec: Raw) -> Iterable[str]:
+    """What admission lets a probe pod ask for that real pods may need."""
+    sent = {
+        "cpu": Fraction(ours.cpu, 1000),
+        "memory": Fraction(ours.memory),
+        "ephemeral-storage": Fraction(ours.storage),
+    }
+    for container in spec.get("containers") or ():
+        for name, amount in _part(container, "resources", "requests").items():
+            if name not in sent:
+                yield f"admission makes it ask for {name}, of which there is little"
+            elif _amount(amount) > max(sent[name], LITTLE[name]):
+                yield f"admission makes it ask for {amount} of {name}, which real pods may need"
+    if spec.get("resourceClaims"):
+        yield "admission makes it claim a device"
+
+
+def _amount(text: object) -> Fraction:
+    try:
+        return quantity(text) or Fraction(0)
+    except FieldError:
+        return Fraction(0)
 
 
 def holder_fault(sent: Raw, stored: Raw) -> str:
@@ -63,11 +93,27 @@ def holder_fault(sent: Raw, stored: Raw) -> str:
 
 def rehearsal(stand_in: StandIn, sent: Raw, raw: Raw) -> Rehearsal:
     """What a dry run says about all probe pods of a namespace."""
+    notes = tuple(_notes(_part(sent, "spec"), _part(raw, "spec")))
+    return Rehearsal(stand_in.key, obstacle(stand_in, raw), _changed_labels(sent, raw), notes)
+
+
+def _changed_labels(sent: Raw, raw: Raw) -> dict[str, str | None]:
     before, after = _labels(sent), _labels(raw)
-    changed = {key: after.get(key) for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)}
-    return Rehearsal(
-        stand_in.key, obstacle(stand_in, raw), changed, tuple(_notes(_part(sent, "spec"), _part(raw, "spec")))
-    )
+    return {key: after.get(key) for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)}
+
+
+def unforeseen(sent: Raw, stored: Raw, found: Rehearsal | None) -> str:
+    """What admission did to the labels of a pod that its dry run had not shown; empty where it is as was foreseen."""
+    changed, known = _changed_labels(sent, stored), dict(found.labels) if found is not None else {}
+    if changed == known:
+        return ""
+    odd = {key: value for key, value in changed.items() if known.get(key, "") != value} or known
+    return f"admission changes {', '.join(_told(Rehearsal('', '', odd)))}, which a dry run did not show"[:LONGEST]
+
+
+def rehearsed(rehearsals: Mapping[str, Rehearsal], stand_in: StandIn) -> Rehearsal | None:
+    """The dry run for a stand-in: of one with its labels and account, else of another one in its namespace."""
+    return rehearsals.get(f"{stand_in.namespace}/{stand_in.key}") or rehearsals.get(stand_in.namespace)
 
 
 def _notes(sent: Raw, raw: Raw) -> Iterable[str]:
@@ -79,6 +125,12 @@ def _notes(sent: Raw, raw: Raw) -> Iterable[str]:
     wanted = [item for item in sent.get("tolerations") or () if item not in (raw.get("tolerations") or ())]
     if wanted:
         yield "its tolerations"
+    asked = [[_part(item, "resources", "requests") for item in spec.get("containers") or ()] for spec in (sent, raw)]
+    amounts = [[{name: _amount(text) for name, text in item.items()} for item in each] for each in asked]
+    if amounts[0] != amounts[1]:
+        yield f"its requests to {', '.join(f'{name} {text}' for item in asked[1] for name, text in item.items())}"[
+            :LONGEST
+        ]
     images = [[item.get("image") for item in spec.get("containers") or ()] for spec in (sent, raw)]
     if images[0] != images[1]:
         yield f"its image to {str(images[1])[:LONGEST]}"
@@ -100,7 +152,7 @@ def without_refused(
     """
     reasons: dict[str, str] = {}
     for stand_in in plan.stand_ins:
-        found = rehearsals.get(stand_in.namespace)
+        found = rehearsed(rehearsals, stand_in)
         reason = _refused(snapshot, stand_in, found, allowed) if found is not None else ""
         if reason:
             reasons[stand_in.key] = reason
@@ -124,7 +176,7 @@ def without_refused(
         for reason, count in missed.items()
     ]
     notes = [
-        f"admission in {home} changes {text}"
+        f"admission in {home.partition('/')[0]} changes {text}"
         for home, found in rehearsals.items()
         for text in (*found.notes, *_told(found))
     ]
@@ -136,11 +188,6 @@ def without_refused(
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),
     )
-
-
-def _hit(flow: PlannedFlow, reasons: Mapping[str, str]) -> bool:
-    """Whether either end of a flow is kept away."""
-    return flow.source in reasons or flow.destination in reasons
 
 
 def _refused(snapshot: Snapshot, stand_in: StandIn, found: Rehearsal, allowed: Collection[str]) -> str:

@@ -17,21 +17,46 @@ NO_DRY_RUN = "does not support dry run"
 """In what the API server answers where a webhook cannot say what it would do."""
 NO_RIGHT = "cannot create resource"
 """In what it answers where no role gives the right, whatever admission would say."""
+MOST = 50
+"""Dry runs at most, but for one in each namespace."""
+Look = tuple[str, tuple[tuple[str, str], ...], str]
+"""Namespace, labels and account of a probe pod."""
 BUSY, BROKEN = frozenset({408, 429}), 500
 
 
 async def rehearse(api: KubeApi, plan: ProbePlan, marks: Marks, agent: AgentSpec) -> Mapping[str, Rehearsal]:
-    """One pod for each namespace of the user's, sorted by namespace.
+    """One pod for each namespace of the user's, under its name; under `namespace/key` those that wear something else.
+
+    Webhooks choose pods by labels, so one pod speaks for those with its labels and account alone; above MOST the first
+    one of a namespace has to speak for the rest, each of which is looked at again once it is stored.
 
     Raises what the connection raises, and ApiRefused where no namespace at all gives the right to create pods.
     """
-    first = {item.namespace: item for item in reversed(plan.stand_ins) if item.namespace not in plan.own_namespaces}
-    tried = await asyncio.gather(*(_try(api, first[name], marks, agent) for name in sorted(first)))
-    found = dict(zip(sorted(first), tried, strict=True))
-    refused = [item for item in found.values() if isinstance(item, ApiRefused)]
-    if refused and len(refused) == len(found):
+    first, named = _chosen(plan)
+    tried = await asyncio.gather(*(_try(api, first[look], marks, agent) for look in first))
+    refused = [item for item in tried if isinstance(item, ApiRefused)]
+    if refused and len(refused) == len(first):
         raise refused[0]
-    return {name: _refusal(first[name], item) if isinstance(item, ApiRefused) else item for name, item in found.items()}
+    found = {
+        look: _refusal(first[look], item) if isinstance(item, ApiRefused) else item
+        for look, item in zip(first, tried, strict=True)
+    }
+    return {name: found[look] for name, look in named.items()}
+
+
+def _chosen(plan: ProbePlan) -> tuple[dict[Look, StandIn], dict[str, Look]]:
+    """The stand-ins to try by what webhooks see of them, and for which names their answers hold."""
+    first: dict[Look, StandIn] = {}
+    named: dict[str, Look] = {}
+    ours = [item for item in plan.stand_ins if item.namespace not in plan.own_namespaces]
+    for item in sorted(ours, key=lambda item: item.namespace):
+        look = item.namespace, item.labels, item.account
+        if item.namespace in named and look not in first and len(first) >= MOST:
+            continue
+        first.setdefault(look, item)
+        if named.setdefault(item.namespace, look) != look:
+            named[f"{item.namespace}/{item.key}"] = look
+    return first, named
 
 
 def _refusal(stand_in: StandIn, error: ApiRefused) -> Rehearsal:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
 from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
 from auditor.ports import OnEvent, ProbeSession
-from probes.admitted import holder_fault
+from probes.admitted import holder_fault, obstacle, rehearsed, unforeseen
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import carry_out
@@ -62,6 +62,8 @@ class KubernetesBackend:
     confined: bool = False
     """Whether nothing outside the plan's own namespaces may be looked at or made, and no right there is needed."""
     leftovers: Sequence[str] = field(default=())
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict, init=False)
+    """What the dry runs of this run have shown."""
     _announced: bool = field(default=False, init=False)
     """Whether an Event told of the run's beginning, so that another has to tell of its end."""
 
@@ -101,7 +103,8 @@ class KubernetesBackend:
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         """One dry run for each namespace that is not ours."""
-        return await rehearse(self.api, plan, self.marks, self.agent)
+        self.rehearsals = await rehearse(self.api, plan, self.marks, self.agent)
+        return self.rehearsals
 
     def _surroundings(self, plan: ProbePlan) -> Surroundings:
         beside = [
@@ -230,11 +233,21 @@ class _Session:
             return
         backend = self._backend
         manifest = pod_manifest(stand_in, backend.marks, backend.agent, self._nonces[stand_in.key], holder)
+        path = f"/api/v1/namespaces/{stand_in.namespace}/pods"
         try:
             async with room:
-                await backend.api.create(f"/api/v1/namespaces/{stand_in.namespace}/pods", manifest)
+                stored = await backend.api.create(path, manifest)
         except NetauditError as error:
             self._placed[stand_in.key] = NotPlaced(stand_in, f"its pod was not accepted: {error.why}")
+            return
+        ours = stand_in.namespace in self._plan.own_namespaces
+        foreseen = rehearsed(backend.rehearsals, stand_in)
+        reason = obstacle(stand_in, stored) or ("" if ours else unforeseen(manifest, stored, foreseen))
+        if reason:
+            self._placed[stand_in.key] = NotPlaced(stand_in, reason)
+            # It is not what was shown to be harmless.  What does not go now goes with all the rest.
+            with suppress(NetauditError):
+                await backend.api.delete(f"{path}/{manifest['metadata']['name']}")
 
     def _raw(self, stand_in: StandIn) -> Mapping[str, Any] | None:
         return self._follower.pods.get((stand_in.namespace, self._backend.marks.pod(stand_in)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from auditor.model.flow import Protocol
 from auditor.model.options import Coverage, Kind, Options
 from auditor.model.probe import ProbePlan, Rehearsal, Role, StandIn
-from probes.admitted import LONGEST, obstacle, rehearsal, without_refused
+from probes.admitted import LONGEST, obstacle, rehearsal, rehearsed, unforeseen, without_refused
 from probes.placement import AgentSpec, Marks, pod_manifest
 from tests.builders import Raw, allow, deny_all, namespaces, pod, policy, port, selector, service, snapshot, tcp
 from tests.unit.auditing import audit
@@ -37,6 +38,10 @@ def setting(*path: str, to: Any) -> Callable[[Raw], object]:
     return change
 
 
+def asking(**amounts: str) -> Callable[[Raw], object]:
+    return lambda made: made["spec"]["containers"][0]["resources"]["requests"].update(amounts)
+
+
 CHANGES: dict[str, tuple[Callable[[Raw], object], str]] = {
     "a sidecar": (lambda made: made["spec"]["containers"].append({"name": "proxy"}), "added containers (proxy)"),
     "a native sidecar": (setting("spec", "initContainers", to=[{"name": "istio-proxy"}]), "(istio-proxy)"),
@@ -50,6 +55,10 @@ CHANGES: dict[str, tuple[Callable[[Raw], object], str]] = {
         setting("metadata", "ownerReferences", to=[{"kind": "Job", "controller": True}]),
         "took its owner away",
     ),
+    "an address of its own": (asking(**{"vpc.amazonaws.com/pod-eni": "1"}), "ask for vpc.amazonaws.com/pod-eni"),
+    "much CPU": (asking(cpu="2"), "ask for 2 of cpu"),
+    "much memory": (asking(memory="600Mi"), "ask for 600Mi of memory"),
+    "a device": (setting("spec", "resourceClaims", to=[{"name": "gpu"}]), "claim a device"),
     "critical priority": (setting("spec", "priority", to=2_000_001_000), "the kubelet would end real pods"),
 }
 
@@ -70,6 +79,8 @@ NOTED: dict[str, tuple[Callable[[Raw], object], str]] = {
     "scheduler": (setting("spec", "schedulerName", to="mine"), "schedulerName mine"),
     "priority": (setting("spec", "priority", to=1000), "priority 1000"),
     "tolerations": (setting("spec", "tolerations", to=[]), "its tolerations"),
+    "requests as on Autopilot": (asking(cpu="250m", memory="512Mi"), "its requests to cpu 250m, memory 512Mi"),
+    "some storage": (asking(**{"ephemeral-storage": "1Gi"}), "ephemeral-storage 1Gi"),
     "image": (lambda made: made["spec"]["containers"][0].update(image="mirror/image"), "mirror/image"),
 }
 
@@ -81,6 +92,34 @@ def test_changes_that_are_only_told(name: str) -> None:
     assert found.refusal == ""
     (note,) = found.notes
     assert words in note
+
+
+def test_requests_in_other_words_are_the_same() -> None:
+    assert rehearsal(WEB, SENT, stored(asking(cpu="0.01", memory=str(32 * 1024**2)))).notes == ()
+
+
+def test_a_dry_run_for_its_own_labels_goes_before_that_of_its_namespace() -> None:
+    """Webhooks with an object selector do to one pod what they do not to another."""
+    one, other = Rehearsal("i0", "no"), Rehearsal("i1", "")
+    found = {"shop": one, "shop/i1": other}
+    assert (rehearsed(found, WEB), rehearsed(found, replace(WEB, key="i1"))) == (one, other)
+    assert rehearsed(found, replace(WEB, namespace="ops")) is None
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "said"),
+    [
+        (None, "tier=x"),
+        ({}, "tier=x"),
+        ({"tier": "x"}, ""),
+        ({"tier": "y"}, "tier=x"),
+        ({"tier": "x", "a": "b"}, "a=b"),
+    ],
+)
+def test_labels_that_no_dry_run_has_shown(foreseen: dict[str, str | None] | None, said: str) -> None:
+    made = stored(lambda made: made["metadata"]["labels"].update(tier="x"))
+    text = unforeseen(SENT, made, None if foreseen is None else Rehearsal("i0", "", foreseen))
+    assert (said in text, bool(text)) == (True, bool(said))
 
 
 def test_hostile_text_is_bounded() -> None:

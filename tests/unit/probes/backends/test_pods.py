@@ -10,7 +10,7 @@ import pytest
 from auditor.errors import ClusterUnreachable, NetauditError
 from probes.backends.kubernetes.pods import HOPELESS
 from tests.memory_api import MemoryApi, Raw, refusal
-from tests.unit.probes.backends.acting import HOLDERS, PODS, a_run, now, reasons
+from tests.unit.probes.backends.acting import HOLDERS, PLAN, PODS, a_run, backend, now, reasons, silent
 
 
 def waiting(reason: str, message: str = "") -> Raw:
@@ -148,3 +148,34 @@ async def test_a_watch_that_is_cut_is_followed_again(error: NetauditError) -> No
         assert reasons(session, ("i0", "c0")) == ["placed", "placed"]
         assert 6 < now() < 8
     assert api.watches == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda made: made["spec"].update(hostNetwork=True), "set hostNetwork"),
+        (lambda made: made["metadata"]["labels"].update(tier="x"), "tier=x, which a dry run did not show"),
+    ],
+)
+async def test_a_pod_that_is_not_what_was_sent_goes_at_once(change: Callable[[Raw], object], said: str) -> None:
+    """Not at the end of the run: until then something might react to it."""
+    api = MemoryApi()
+
+    def admit(made: Raw) -> None:
+        if made["metadata"]["namespace"] == "shop":
+            change(made)
+
+    api.admission = admit
+    async with a_run(api) as session:
+        assert said in reasons(session)[0]
+        await asyncio.sleep(5)
+        assert api.paths(PODS) == []
+
+
+async def test_labels_that_the_dry_run_has_shown_are_no_surprise() -> None:
+    api = MemoryApi()
+    api.admission = lambda made: made["metadata"]["labels"].update(tier="x")
+    run = backend(api)
+    await run.rehearse(PLAN)
+    async with run.session(PLAN, silent) as session:
+        assert reasons(session) == ["placed"]

@@ -1,4 +1,4 @@
-"""Dry runs: one for each namespace of the user's, and nothing is made by them."""
+"""Dry runs: one for each namespace and each set of labels of the user's, and nothing is made by them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from auditor.errors import ApiRefused, ClusterUnreachable
 from auditor.model.probe import ProbePlan, Rehearsal
+from probes.backends.kubernetes.rehearse import MOST
 from tests.memory_api import MemoryApi, Raw
 from tests.unit.probes.backends.acting import CLONE, PLAN, PODS, backend
 
@@ -89,3 +90,31 @@ async def test_an_api_server_that_is_away_ends_it() -> None:
 async def test_own_namespaces_are_not_there_yet_and_not_asked() -> None:
     only_ours = ProbePlan(PLAN.own_namespaces, tuple(item for item in PLAN.stand_ins if item is not CLONE), ())
     assert await backend(MemoryApi()).rehearse(only_ours) == {}
+
+
+async def test_each_set_of_labels_and_each_account_is_tried() -> None:
+    """A webhook with an object selector looks at some pods only; the same look is tried once."""
+    api = MemoryApi()
+    looks = [replace(CLONE, key="i1", labels=(("app", "pay"),)), replace(CLONE, key="i2", account="robot")]
+    looks += [replace(item, key=f"{item.key}x") for item in (CLONE, *looks)]
+
+    def refuse(made: Raw) -> None:
+        if made["metadata"]["labels"] == {"app": "pay"}:
+            made["spec"]["hostNetwork"] = True
+
+    api.admission = refuse
+    found = await backend(api).rehearse(replace(PLAN, stand_ins=(*PLAN.stand_ins, *looks)))
+    assert sorted(found) == ["shop", "shop/i1", "shop/i1x", "shop/i2", "shop/i2x"]
+    assert [bool(found[name].refusal) for name in sorted(found)] == [False, True, True, False, False]
+
+
+async def test_dry_runs_are_bounded() -> None:
+    """Whatever the number of looks; the first of each namespace is always among them."""
+    api, asked = MemoryApi(), []
+    api.admission = lambda made: asked.append(made["metadata"]["name"])
+    api.put("/api/v1/namespaces/zoo", {"kind": "Namespace", "metadata": {"name": "zoo"}})
+    many = [replace(CLONE, key=f"i{number}", labels=(("app", str(number)),)) for number in range(3 * MOST)]
+    plan = replace(PLAN, stand_ins=(*many, replace(CLONE, key="z", namespace="zoo")))
+    found = await backend(api).rehearse(plan)
+    assert len(asked) == MOST + 1
+    assert {"shop", "zoo"} < found.keys()
