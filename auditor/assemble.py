@@ -17,7 +17,8 @@ from auditor.model.flow import Protocol, Verdict
 from auditor.model.handshake import Beyond
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Mode, Options
-from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn
+from auditor.model.probe import NotPlaced, Placed, ProbePlan, Role, Skip, StandIn, Timing
+from auditor.model.timing import Figure
 from auditor.plan import is_system, isolated_directions
 from auditor.verdict import Material, summarise
 
@@ -55,6 +56,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
             *_before(material),
             *_limits(plan, options),
             *_unwitnessed(material),
+            *([TIMED] if plan.timing else []),
             *map(_doubt, snapshot.doubts),
         ],
         warnings=sorted({*snapshot.warnings, *plan.notes}),
@@ -62,6 +64,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         rules=[_claim(item) for item in material.comparison.rules],
         expectations=[entry_of(item) for item in material.answers],
         handshakes=[_greeting(item, identity_of) for item in material.comparison.greetings],
+        enforcement=[_timed(item, plan.timing) for item in material.timed if plan.timing is not None],
     )
 
 
@@ -118,7 +121,7 @@ LIMITS = {
             "workloads can reach: none of them were read, and an engine can fail on what no sentinel tries."
         ),
         "An ipBlock is not tried: the API leaves open whether it means pods. Neither are port names and port ranges.",
-        "How full the nodes were was not read: six small pods stood on each for the time of the run.",
+        "How full the nodes were was not read: at most eight small pods stood on each for the time of the run.",
         _MEASURED,
         _NODES,
         _WHEN,
@@ -141,6 +144,10 @@ LIMITS = {
     ),
 }
 """What an audit of each mode can and cannot say."""
+TIMED = (
+    "Times to enforce are those of a policy that denies all, for new connections between pods of one node by TCP; a "
+    "connection that stood already was not tried, and a policy with many peers may take longer."
+)
 
 
 def _limits(plan: ProbePlan, options: Options) -> list[str]:
@@ -341,6 +348,20 @@ def _claim(claim: Claim) -> doc.ClaimEntry:
         proof=claim.proof.value,
         reason=claim.reason,
         flows=len(claim.flows),
+    )
+
+
+def _timed(figure: Figure, timing: Timing) -> doc.EnforcementEntry:
+    return doc.EnforcementEntry(
+        node=figure.node,
+        direction=figure.direction.value,
+        change=figure.change.value,
+        pace=figure.pace.value,
+        milliseconds=figure.milliseconds,
+        resolution_milliseconds=figure.resolution,
+        limit_seconds=timing.limit,
+        tries=figure.tries,
+        reason=figure.reason,
     )
 
 

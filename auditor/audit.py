@@ -22,13 +22,14 @@ from auditor.greetings import Seen, after_moves, changed_handshakes, greet, to_r
 from auditor.handshakes import handshake_probes, placed, with_externals
 from auditor.identities import same_class
 from auditor.model.cluster import Pod, Snapshot
-from auditor.model.expectation import Answer, Covered
+from auditor.model.expectation import Covered
 from auditor.model.finding import Comparison, Greeting, Judgement
 from auditor.model.handshake import Handshake
 from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options, Targets
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
+from auditor.model.timing import Trace
 from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over, with_past
 from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
@@ -51,6 +52,8 @@ from auditor.rounds import (
 from auditor.rule_claims import rule_claims
 from auditor.sentinel import as_planned, in_use, is_sentinel, scene, sentinel_namespaces, sentinel_plan
 from auditor.shadow import Shadows, equivalent, outdated, shadows
+from auditor.timing import figures
+from auditor.timing_plan import with_timing
 from auditor.verdict import Material
 from probes.admitted import without_refused
 
@@ -132,7 +135,7 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     if options.mode is Mode.SENTINEL:
         acted = scene(snapshot, options)
         matrix = predict(acted, is_sentinel, engine.dialect, own=True)
-        plan = sentinel_plan(acted, matrix, options, engine.dialect)
+        plan = with_timing(sentinel_plan(acted, matrix, options, engine.dialect), snapshot, options)
         return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
     if options.mode is Mode.SHADOW:
         return _shadowed(snapshot, engine, options)
@@ -146,6 +149,7 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     if options.targets is Targets.REAL:
         ready = standing(await source.collect_pods(homes(matrix.identities)))
         plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
+    plan = with_timing(plan, snapshot, options)
     taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
@@ -180,7 +184,7 @@ async def run_audit(
     """
     known = await forecast(source, options, on_event, past)
     model, plan, noted = known.model, known.plan, journal or NoJournal()
-    seen: list[Observation] = []
+    seen, traces = list[Observation](), list[Trace]()
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
     plan = await _rehearsed(known, backend, options, on_event)
     if not plan.flows:
@@ -191,7 +195,6 @@ async def run_audit(
         if options.mode is Mode.SENTINEL:
             flows, left = in_use(flows, placement)
             plan = replace(plan, skipped=(*plan.skipped, *left))
-        strays = _strays(placement, model, known.matrix)
         noted.begin(known.snapshot.cluster_uid, marks_of(model, known.engine))
         anew = tuple(flow for flow in flows if flow.id not in known.taken)
         tried = Tried(anew, placed(plan.handshakes, placement, model), known.ready)
@@ -200,23 +203,25 @@ async def run_audit(
         measured = Measured(tried, placement, dict(session.placed), seen)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
         after = None if withdrawn else await _afterwards(source, plan, model, tried)
+        withdrawn = withdrawn or await _within(end, _timed(session, plan, traces), options, on_event)
     if withdrawn:
         noted.write(Reaction(withdrawn))
     comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model, tried))
-    told = answers(known.covered, comparison.judgements, plan)
+    case = _case(known, plan, placement, comparison, traces)
     return Material(
         snapshot=known.snapshot,
         matrix=known.shown,
         plan=plan,
         placement=placement,
         comparison=comparison,
-        findings=diagnose(_case(known, plan, placement, comparison, told)),
-        strays=strays,
+        findings=diagnose(case),
+        strays=_strays(placement, model, known.matrix),
         rounds=len({observation.round for observation in seen}),
         leftovers=tuple(backend.leftovers),
         withdrawn=withdrawn,
-        answers=told,
+        answers=case.answers,
         resumed=known.resumed,
+        timed=case.timed,
     )
 
 
@@ -249,20 +254,19 @@ def _claimed(known: Forecast, options: Options, judgements: tuple[Judgement, ...
     return known.told.comparison(found)
 
 
-def _case(
-    known: Forecast, plan: ProbePlan, placement: Placement, comparison: Comparison, told: tuple[Answer, ...]
-) -> Case:
+def _case(known: Forecast, plan: ProbePlan, placement: Placement, found: Comparison, traces: Sequence[Trace]) -> Case:
     identities = {identity.id: identity for identity in known.shown.identities}
-    snapshot = known.snapshot
-    return Case(plan, placement, comparison, identities, snapshot.cluster_uid, snapshot.doubts, told)
+    snapshot, told = known.snapshot, answers(known.covered, found.judgements, plan)
+    timed = figures(traces, plan.timing) if plan.timing is not None else ()
+    return Case(plan, placement, found, identities, snapshot.cluster_uid, snapshot.doubts, told, timed)
 
 
 def _untried(known: Forecast, plan: ProbePlan, options: Options) -> Material:
     """What an audit comes to where there is no flow to try."""
     empty = known.told.comparison(Comparison((), policy_claims((), known.model, {}, _subjects(known, options))))
-    told = answers(known.covered, (), plan)
-    findings = diagnose(_case(known, plan, {}, empty, told))
-    return Material(known.snapshot, known.shown, plan, {}, empty, findings, answers=told, resumed=known.resumed)
+    case = _case(known, plan, {}, empty, ())
+    found = diagnose(case)
+    return Material(known.snapshot, known.shown, plan, {}, empty, found, answers=case.answers, resumed=known.resumed)
 
 
 async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:
@@ -287,6 +291,12 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
         on_event(Warned(f"{error.what}: {error.why}"))
         return error.why
     return ""
+
+
+async def _timed(session: ProbeSession, plan: ProbePlan, traces: list[Trace]) -> None:
+    """Time how soon policies hold; only after policies were read again, since this makes and removes one."""
+    if plan.timing is not None:
+        await session.time_enforcement(plan.timing, traces)
 
 
 def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> tuple[str, ...]:

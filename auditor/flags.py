@@ -225,6 +225,12 @@ def _add_coverage(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help=default("by which --coverage rules draws its sample", DEFAULTS.seed),
     )
+    group.add_argument(
+        "--enforce-time",
+        action=argparse.BooleanOptionalAction,
+        default=DEFAULTS.enforce_time,
+        help="also time on each node how soon policies hold, with a policy and two pods of netaudit's own",
+    )
 
 
 def _add_report(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
@@ -313,6 +319,12 @@ def options_from(flags: argparse.Namespace) -> Options:
             why="each run makes its policies anew, so that nothing measured before is about them",
             attempt=f"--mode {mode.value} alone",
         )
+    if mode is Mode.SHADOW and flags.enforce_time:
+        raise UsageError(
+            "--mode shadow does not time how soon policies hold",
+            why="the namespace where it would be timed holds copies of policies, which may deny what is to be tried",
+            attempt="--mode sentinel --enforce-time",
+        )
     check_strangers(flags)
     return Options(
         mode=mode,
@@ -335,6 +347,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         externals=parse_externals(flags.external),
         targets=Targets(flags.targets),
         never_ports=never_ports(flags),
+        enforce_time=flags.enforce_time,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from auditor.events import Event
 from auditor.model.journal import Entry, Marks
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Timing
+from auditor.model.timing import Trace
 
 OnEvent = Callable[[Event], None]
 
@@ -50,6 +51,9 @@ class ProbeSession(Protocol):
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         """Carry out one round, a batch for each source; every probe gets exactly one observation."""
+
+    async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
+        """Make and remove a policy over pods made for it, and watch; traces are added to `seen` as they come."""
 
     async def wait_until(self, seconds: float) -> None:
         """Wait until so many seconds after the first round began; at once when they have passed."""

@@ -19,7 +19,8 @@ from auditor.model.cluster import Node, PolicyObject
 from auditor.model.flow import Decision
 from auditor.model.journal import Entry, Marks, Round, Seat, Seen, Stage, Way
 from auditor.model.options import Options
-from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, Timing
+from auditor.model.timing import Trace
 from auditor.ports import Journal, ProbeSession
 from auditor.rounds import Placement, running
 
@@ -135,6 +136,10 @@ class Recorded:
         for part in _parts([item for item in seen if not item.probe.address]):
             self._journal.write(Round(self._journal.now(), list(map(_seen, part)), moved))
         return seen
+
+    async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
+        """Time as the session does; nothing of it is noted, because a run that goes on times anew."""
+        await self._session.time_enforcement(timing, seen)
 
     async def wait_until(self, seconds: float) -> None:
         """Wait as the session does."""

@@ -32,9 +32,11 @@ PORT = 8080
 SEALED_IN, SEALED_OUT, GATED_IN, GATED_OUT = "sealed-in", "sealed-out", "gated-in", "gated-out"
 LETTERS = {SEALED_IN: "p", SEALED_OUT: "q", GATED_IN: "r", GATED_OUT: "s"}
 PER_NODE = len(LETTERS) + 2
+TIMED_PER_NODE = 2
+"""More pods for each node where `--enforce-time` is asked for."""
 UNSEEN = (
-    f"other pods are not read in this mode: whether a node has room for {PER_NODE} more, with 10m CPU and 32Mi each, "
-    "is not known"
+    "other pods are not read in this mode: whether a node has room for {pods} more, with 10m CPU and 32Mi each, is not "
+    "known"
 )
 EXAMPLES = {Family.IPV4: "192.0.2.1", Family.IPV6: "2001:db8::1"}
 """Addresses for pods that have none yet, of the ranges for documentation: no policy of netaudit's looks at them."""
@@ -116,7 +118,12 @@ def _usable(found: Snapshot) -> list[Node]:
 
 
 def _chosen(found: Snapshot, options: Options) -> list[Node]:
-    return _usable(found)[: options.max_pods // PER_NODE]
+    return _usable(found)[: options.max_pods // per_node(options)]
+
+
+def per_node(options: Options) -> int:
+    """Probe pods on each node."""
+    return PER_NODE + (TIMED_PER_NODE if options.enforce_time else 0)
 
 
 def _families(found: Snapshot) -> tuple[Family, ...]:
@@ -137,14 +144,16 @@ def sentinel_plan(acted: Snapshot, matrix: ReachabilityMatrix, options: Options,
         own_namespaces=tuple(namespace.name for namespace in sentinel_namespaces()),
         stand_ins=(*cast.sentinels, *(replace(control, listens=cast.ports) for control in controls)) if flows else (),
         flows=flows,
-        skipped=tuple(sorted((*skipped, *_left_out(acted, nodes, len(flows))), key=lambda skip: skip.what)),
+        skipped=tuple(
+            sorted((*skipped, *_left_out(acted, nodes, len(flows), per_node(options))), key=lambda skip: skip.what)
+        ),
         policies=own_policies() if flows else (),
-        notes=(*notes_on(model), UNSEEN) if flows else notes_on(model),
+        notes=(*notes_on(model), UNSEEN.format(pods=per_node(options))) if flows else notes_on(model),
     )
     return replace(plan, estimate=estimate(plan, options))
 
 
-def _left_out(acted: Snapshot, nodes: Sequence[str], flows: int) -> list[Skip]:
+def _left_out(acted: Snapshot, nodes: Sequence[str], flows: int, pods: int) -> list[Skip]:
     # Whether that node enforces is what was asked, so its flows count as not judged.
     each = max(1, flows // max(1, len(nodes)))
     skips = [Skip("everything", "the cluster shows no ready Linux node")] if not _usable(acted) else []
@@ -152,7 +161,7 @@ def _left_out(acted: Snapshot, nodes: Sequence[str], flows: int) -> list[Skip]:
         if not (node.ready and node.hosts_probes):
             skips.append(Skip(f"node {node.name}", node.unfit or "it is not ready", each, unjudged=True))
         elif node.name not in nodes:
-            reason = f"more probe pods than --max-pods allows: {PER_NODE} for each node"
+            reason = f"more probe pods than --max-pods allows: {pods} for each node"
             skips.append(Skip(f"node {node.name}", reason, each, unjudged=True))
     return skips
 

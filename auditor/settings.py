@@ -153,7 +153,7 @@ def _from_environ(options: Mapping[str, argparse.Action], environ: Mapping[str, 
 def _words_of_text(name: str, action: argparse.Action, text: str) -> tuple[str, ...]:
     """The text of a variable as words; those that a flag may be given several times are parted as in a shell."""
     if action.nargs == 0:
-        return _switch(name, _truth(text, variable(name)))
+        return _switch(name, action, on=_truth(text, variable(name)))
     if not _takes_many(action):
         return (f"--{name}={text}",)
     try:
@@ -172,8 +172,10 @@ def _truth(text: str, place: str) -> bool:
     raise UsageError(f"{place}: {text!r} is neither true nor false", why="it is a switch", attempt="true or false")
 
 
-def _switch(name: str, on: bool) -> tuple[str, ...]:  # noqa: FBT001 -- the value of an option
-    return (f"--{name}",) if on else ()
+def _switch(name: str, action: argparse.Action, *, on: bool) -> tuple[str, ...]:
+    # Where the default is not always off, the opposite has a word of its own.
+    off = (f"--no-{name}",) if isinstance(action, argparse.BooleanOptionalAction) else ()
+    return (f"--{name}",) if on else off
 
 
 def _takes_many(action: argparse.Action) -> bool:
@@ -264,7 +266,7 @@ def _words_of_value(name: str, action: argparse.Action, value: Any, place: str) 
         if not isinstance(value, bool):
             why = "it is a switch"
             raise UsageError(f"{place}: {name} is neither true nor false", why=why, attempt=f"{name} = true")
-        return _switch(name, value)
+        return _switch(name, action, on=value)
     values = value if isinstance(value, list) and _takes_many(action) else [value]
     if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in values):
         kind = "a list of texts" if _takes_many(action) else "a text or a number"

@@ -19,6 +19,7 @@ from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
+from auditor.model.timing import Figure
 from auditor.plan import is_audited
 
 CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
@@ -54,6 +55,8 @@ class Material:
     """What came of the user's expectations."""
     resumed: str = ""
     """The run that this one went on from; empty where there was none."""
+    timed: tuple[Figure, ...] = ()
+    """How soon policies held, where that was timed."""
 
 
 def summarise(material: Material, options: Options) -> Summary:

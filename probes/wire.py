@@ -67,6 +67,8 @@ class Header:
     server: str
     """The programs that the agent uses to connect and to listen; "none" where the image has none."""
     count: int
+    age: int = -1
+    """Milliseconds since the pod's first process started, by the node's own clock; -1 where nothing tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +115,28 @@ Event = Header | Record | SelfCheck | Footer | Malformed
 
 def encode_batch(batch_id: str, window: int, attempts: Sequence[Attempt]) -> bytes:
     """Write a batch as the agent reads it; raise ValueError for one that the agent would refuse."""
-    if not _BATCH_ID.fullmatch(batch_id):
-        raise ValueError(f"batch id {batch_id!r} is not plain")
-    if not 1 <= window <= MAX_WINDOW:
-        raise ValueError(f"window {window} is not within 1 to {MAX_WINDOW}")
     if len({attempt.id for attempt in attempts}) != len(attempts):
         raise ValueError("two attempts share an id")
-    lines = [f"netaudit/1 {batch_id} {window} {len(attempts)} {_time_limit(window, attempts)}"]
-    lines += [_work_line(attempt) for attempt in attempts]
+    lines = [opening_line(batch_id, window, len(attempts), _time_limit(window, attempts))]
+    lines += [work_line(attempt) for attempt in attempts]
     lines += [f"end {len(attempts)}", ""]
     return "\n".join(lines).encode("ascii")
 
 
-def _work_line(attempt: Attempt) -> str:
+def opening_line(batch_id: str, window: int, count: int, seconds: int) -> str:
+    """Write the first line of a batch of `count` attempts that the agent ends after so many seconds, without its end.
+
+    Work lines may follow as time goes on: an agent begins each attempt as soon as it has read its line.
+    """
+    if not _BATCH_ID.fullmatch(batch_id):
+        raise ValueError(f"batch id {batch_id!r} is not plain")
+    if not 1 <= window <= MAX_WINDOW:
+        raise ValueError(f"window {window} is not within 1 to {MAX_WINDOW}")
+    return f"netaudit/1 {batch_id} {window} {count} {seconds}"
+
+
+def work_line(attempt: Attempt) -> str:
+    """Write one attempt, without the line's end; raise ValueError for one that the agent would refuse."""
     address = ipaddress.ip_address(attempt.address)
     if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
         raise ValueError(f"address {attempt.address} has a zone or hides an IPv4 address")
@@ -157,7 +168,7 @@ def _time_limit(window: int, attempts: Sequence[Attempt]) -> int:
     """Seconds after which a batch that still runs must be broken: all attempts time out, on a slow machine."""
     waits = [3 * attempt.timeout + 5 for attempt in attempts]
     # Agents with big tools make fewer attempts at once than they are allowed.
-    return math.ceil(30 + sum(waits) / min(window, 16) + max(waits, default=0) + len(attempts) / 20)
+    return math.ceil(30 + sum(waits) / max(1, min(window, 16)) + max(waits, default=0) + len(attempts) / 20)
 
 
 class BatchReader:
@@ -320,7 +331,8 @@ def _read(said: dict[str, Any]) -> Event:
     if "netaudit" in said:
         _integer(said, "netaudit", 1, 1)
         words = {name: _text(said, name) for name in ("agent", "run", "batch", "nonce", "client", "server")}
-        return Header(count=_integer(said, "n", 0, _MAX_ID), **words)
+        age = _integer(said, "age", -1, _MAX_ID) if "age" in said else -1
+        return Header(count=_integer(said, "n", 0, _MAX_ID), age=age, **words)
     if "error" in said:
         return Malformed(_COMPLAINT + _text(said, "error", _WORDS))
     if "end" in said:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from auditor.model.report import AuditReport
-from reports import handshakes, words
+from reports import enforcement, handshakes, words
 from reports.expectations import sentence
 from reports.heatmap import BLOCKS_ABOVE
 from reports.payload import FIELDS, FLOWS, flow_texts, payload
@@ -42,6 +42,8 @@ def render(report: AuditReport) -> str:
         policy=_content_policy(style, script),
         expectations_sentence=sentence(shown.expectations),
         handshakes_sentence=handshakes.sentence(shown.handshakes),
+        timed_sentence=enforcement.sentence(shown.timed),
+        timed_meaning=enforcement.MEANING,
         signs=words.AGREEMENTS.values(),
         cell_signs=words.CELL_SIGNS,
         fields=FIELDS,

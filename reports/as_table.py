@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.model.report import AuditReport
-from reports import handshakes
+from reports import enforcement, handshakes
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
 from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
@@ -59,6 +59,7 @@ class _Page:
         yield from self.section("Namespaces: flows from rows to columns", self.namespaces())
         yield from self.section("Policies", self.policies())
         yield from self.section("Nodes", self.claims(self.view.nodes, "node"))
+        yield from self.section("Time to enforce", self.timed())
         yield from self.section("Limits", self.points(self.view.report.limits))
         yield from self.section("Warnings", self.points(self.view.report.warnings))
         yield from self.section("Left in the cluster", self.points(self.view.report.leftovers))
@@ -147,6 +148,25 @@ class _Page:
             yield from paragraph(handshakes.sentence(found), self.width)
             yield from table(handshakes.HEADERS, rows, self.width, self.ink)
         yield from self.left_out(found, "handshakes")
+
+    def timed(self) -> Iterator[str]:
+        """List how soon policies held on each node."""
+        found = self.view.timed
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                row.entry.change,
+                row.entry.node,
+                row.entry.direction,
+                row.entry.tries,
+                row.entry.reason,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(f"{enforcement.sentence(found)} {enforcement.MEANING}", self.width)
+            yield from table(enforcement.HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "figures")
 
     def surprises(self) -> Iterator[str]:
         """List leaks, blockages and late flows, each with its policy."""

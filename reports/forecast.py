@@ -13,8 +13,9 @@ from auditor.model.expectation import Answer
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
-from auditor.model.probe import ProbePlan
+from auditor.model.probe import ProbePlan, Timing
 from reports.plain import plain
+from reports.words import plural
 
 SHOWN = 40
 
@@ -31,6 +32,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
         *_strangers(plan),
         f"would send about {cost.requests} API requests",
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
+        *_timing(plan.timing),
         "",
     ]
     titles = {identity.id: identity.title for identity in matrix.identities}
@@ -57,6 +59,18 @@ def _strangers(plan: ProbePlan) -> list[str]:
     if len(pods) > SHOWN:
         each.append(f"  and {len(pods) - SHOWN} addresses more")
     return [f"would try {len(plan.handshakes)} handshakes with listeners of others, sending nothing:", *each]
+
+
+def _timing(timing: Timing | None) -> list[str]:
+    if timing is None:
+        return []
+    nodes = plural(len(timing.nodes), "node")
+    return [
+        (
+            f"would time how soon policies hold on {nodes}: makes the NetworkPolicy {timing.policy.ref} and two of "
+            f"these pods on each; up to {timing.limit:g} s more for each of three changes that do not follow"
+        )
+    ]
 
 
 def _chosen(plan: ProbePlan, options: Options) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, StandInEntry, Summary
 from reports import words
+from reports.enforcement import Timed, timed_rows
 from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
 from reports.handshakes import Met, handshake_rows
@@ -107,6 +108,8 @@ class View:
     environment: tuple[tuple[str, str], ...]
     expectations: tuple[Expected, ...]
     handshakes: tuple[Met, ...]
+    timed: tuple[Timed, ...]
+    """How soon policies held."""
     report: AuditReport
 
 
@@ -136,6 +139,7 @@ def view(report: AuditReport) -> View:
         environment=_environment(report),
         expectations=expected_rows(report.expectations),
         handshakes=handshake_rows(report),
+        timed=timed_rows(report.enforcement),
         report=report,
     )
 

@@ -18,10 +18,23 @@ from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Protocol, Traffic, Verdict
-from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
+from auditor.model.probe import (
+    NotPlaced,
+    Observation,
+    Outcome,
+    Placed,
+    Probe,
+    ProbePlan,
+    Rehearsal,
+    Role,
+    StandIn,
+    Timing,
+)
+from auditor.model.timing import Change, Trace
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
 from tests.builders import Raw, raw
+from tests.timelines import quick
 
 Deniers = Callable[[Pod, Pod, Traffic], frozenset[Direction]]
 """What really denies a flow: the directions, or none."""
@@ -104,6 +117,10 @@ def by_model(objects: Sequence[Raw]) -> Deniers:
     return deniers
 
 
+TIMING = 99
+"""Stands for a round in which something reacts: while it is timed how soon policies hold."""
+
+
 @dataclass
 class FakeBackend:
     """A ProbeBackend without packets; `calls` counts the rounds that were asked for."""
@@ -129,6 +146,10 @@ class FakeBackend:
     stranger: Stranger = lambda _, __, ___: Outcome.REACHED
     greeted: list[tuple[int, Probe]] = field(default_factory=list)
     """Handshakes, with their rounds, which do not count as `calls`."""
+    timelines: Callable[[Change], Trace] = quick
+    """What is seen of a change on every node."""
+    timed_in: float = 20.0
+    """Seconds that timing takes."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         return self.rehearsals
@@ -190,6 +211,12 @@ class FakeSession:
         assert isinstance(source, Placed)
         outcome = self.backend.stranger(number, probe, source)
         return Observation(number, probe, (outcome,) * len(probe.timeouts), f"{outcome.value} in the fake", self.clock)
+
+    async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
+        self.clock += self.backend.timed_in
+        if self.backend.reacted_in == TIMING:
+            raise Withdrawn("ReplicaSet web adopted a probe pod")
+        seen += [replace(self.backend.timelines(change), node=item.node) for item in timing.nodes for change in Change]
 
     async def wait_until(self, seconds: float) -> None:
         self.backend.waited.append(seconds)

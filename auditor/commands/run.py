@@ -130,6 +130,7 @@ def _run(options: Options, name: str, agent: str, started: datetime, words: Sequ
         allowed=list(options.allow),
         coverage=options.coverage.value,
         seed=options.seed,
+        enforce_time=options.enforce_time,
     )
 
 

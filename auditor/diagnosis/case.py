@@ -16,6 +16,7 @@ from auditor.model.finding import Agreement, Comparison, Confidence, Judgement
 from auditor.model.flow import PolicyRef
 from auditor.model.matrix import Identity
 from auditor.model.probe import ProbePlan, Role, StandIn
+from auditor.model.timing import Figure
 from auditor.rounds import Placement
 
 CONTROL = "an unpoliced pod of another namespace"
@@ -54,6 +55,8 @@ class Case:
     """What was not read although it may explain what was seen."""
     answers: tuple[Answer, ...] = ()
     """What came of the user's expectations."""
+    timed: tuple[Figure, ...] = ()
+    """How soon policies held, where that was timed."""
 
     @property
     def confidence(self) -> Confidence:

@@ -90,6 +90,8 @@ class Options:
     """Denied flows that `--coverage rules` draws beyond those that it needs."""
     seed: int = 0
     """By which they are drawn."""
+    enforce_time: bool = False
+    """Whether it is timed how soon policies hold, with a policy and two pods for each node of netaudit's own."""
     expectations: tuple[Expectation, ...] = ()
     """What the user says must work and must not."""
     externals: tuple[External, ...] = ()

@@ -125,6 +125,38 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedNode:
+    """One node with its controls, and the pods that are made there."""
+
+    node: str
+    caller: str
+    peer: str
+    """Keys of the controls: the one that opens connections and the one that takes them."""
+    port: int
+    """TCP, the same for all four paths."""
+    steady: StandIn
+    """Runs before the policy is made."""
+    fresh: StandIn
+    """Is made when the policy stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is to be timed: one policy over one pod after the other, on each of these nodes."""
+
+    policy: NetworkPolicy
+    nodes: tuple[TimedNode, ...]
+    limit: float
+    """Seconds after which what has not followed never will."""
+    timeout: float
+    """Seconds that a connection may take which is to be denied."""
+    requests: int
+    """API requests for all of it, about."""
+    seconds: int
+    """How long all of it takes where everything follows at once; where nothing does, `limit` for each change more."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbePlan:
     """Which pods to make and which flows to try; `own_namespaces` are created by netaudit."""
 
@@ -152,6 +184,8 @@ class ProbePlan:
     """Ids of the flows that were asked for by name: no selection leaves them out."""
     handshakes: tuple[Handshake, ...] = ()
     """What is tried with strangers, by id."""
+    timing: Timing | None = None
+    """What is timed once the flows were tried; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

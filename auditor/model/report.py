@@ -38,6 +38,8 @@ class Run:
     """By which a sample was drawn."""
     resumed: str = ""
     """Id of the run that this one went on from; empty where there was none."""
+    enforce_time: bool = False
+    """Whether it was timed how soon policies hold: `enforcement`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,29 @@ class HandshakeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EnforcementEntry:
+    """How soon one of netaudit's own policies held, or held no longer, on one node; for new connections only."""
+
+    node: str
+    direction: str
+    change: str
+    """new policy: made over a pod that runs and talks; fresh pod: begins under a policy that stands; policy removed:
+    what it denied is to get through again."""
+    pace: str
+    """at once: already in the first try; after a while; never: not within the limit; inconclusive."""
+    milliseconds: int
+    """At most so long, for never at least; counted from the API server's answer, or from the start of the pod's first
+    process; -1 where nothing is known."""
+    resolution_milliseconds: int
+    """By so much it may have been quicker; -1 where nothing is known."""
+    limit_seconds: float
+    tries: int
+    """New connections."""
+    reason: str
+    """What was seen, or the piece of proof that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """One audit of one cluster; lists are sorted, so equal audits give equal bytes."""
 
@@ -288,3 +313,5 @@ class AuditReport:
     """In the order of the user's files."""
     handshakes: list[HandshakeEntry] = field(default_factory=list)
     """By id."""
+    enforcement: list[EnforcementEntry] = field(default_factory=list)
+    """By node, change and direction; empty where nothing was timed."""

@@ -4,7 +4,7 @@
     probe   reads one batch of work from stdin, makes the attempts, prints one JSON line for each (see wire.py)
 
 Reads NETAUDIT_NONCE, NETAUDIT_RUN, NETAUDIT_PORTS, NETAUDIT_DEADLINE; writes no file. It reports what happened and
-decides nothing: what an attempt means is said in outcome.py. Images may be old, so nothing newer than Python 3.9.
+decides nothing: outcome.py says what an attempt means. Images may be old, so nothing newer than Python 3.9.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ import sys
 import time
 
 MAX_WINDOW, MAX_LINE, MAX_SAID, MAX_PORT = 1024, 4096, 256, 65535
-LEAST, MOST = 0.1, 60.0  # seconds of a time limit
-RESEND, LINGER = 0.2, 3.0
+LEAST, MOST, RESEND, LINGER = 0.1, 60.0, 0.2, 3.0  # seconds: bounds of a time limit, and two waits
 BACKLOG = 4096  # a full backlog drops SYNs, which would look like a policy
 AT_ONCE = 64  # peers answered in one go, before the next listener has its turn
 SPARE = 32  # file descriptors that are not for attempts
@@ -72,11 +71,10 @@ def listened() -> list[tuple[int, str]]:
 
 def is_address(text: str) -> bool:
     """Whether this is an address of one family alone; a name never is, so nothing is ever looked up."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
-    except (OSError, ValueError):
-        return False
-    return not (":" in text and "." in text)
+        return not (":" in text and "." in text)
+    return False
 
 
 def read_header(line: bytes) -> tuple[str, int, int, int]:
@@ -87,6 +85,14 @@ def read_header(line: bytes) -> tuple[str, int, int, int]:
     if magic != "netaudit/1" or not WORD.fullmatch(batch) or not numbers:
         raise ValueError(line)
     return batch, int(window), int(count), int(limit)
+
+
+def age() -> int:
+    """Give the milliseconds since the pod's first process started; -1 where nothing tells."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        ticks = int(os.read(os.open("/proc/1/stat", os.O_RDONLY), MAX_LINE).rsplit(b")", 1)[1].split()[19])
+        return round(1000 * (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")))
+    return -1
 
 
 def within_files(wanted: int) -> int:
@@ -105,9 +111,7 @@ class Attempt:
 
     def __init__(self, identifier: str, address: str, port: int, seconds: float, protocol: str) -> None:
         self.id, self.address, self.port, self.seconds, self.protocol = identifier, address, port, seconds, protocol
-        self.started = self.deadline = 0.0
-        self.connected = self.over = False
-        self.said, self.problem = b"", 0
+        self.said, self.problem, self.started, self.deadline, self.connected, self.over = b"", 0, 0.0, 0.0, False, False
 
 
 def read_work(line: bytes) -> Attempt:
@@ -216,8 +220,7 @@ class Client:
     def _end(self, attempt: Attempt, problem: int, refusals: tuple[int, ...] = REFUSALS) -> None:
         del self.live[attempt.socket.fileno()]
         attempt.socket.close()  # which takes it from the poll as well
-        known = attempt.connected or problem in (0, errno.ETIMEDOUT, *refusals)
-        self._say(attempt, problem if known else -problem)
+        self._say(attempt, problem if attempt.connected or problem in (0, errno.ETIMEDOUT, *refusals) else -problem)
 
     def _say(self, attempt: Attempt, code: int) -> None:
         attempt.over = True
@@ -239,8 +242,7 @@ class Batch:
         self.poll = select.epoll()
         self.client = Client(self.poll)
         self.queue: collections.deque[tuple[int, bytes]] = collections.deque()
-        self.lines = -1  # read after the header
-        self.gone = False
+        self.lines, self.gone = -1, False  # lines after the header
         self.header = self.end = self._rest = self._out = b""
         try:
             self.poll.register(1, 0)
@@ -263,7 +265,7 @@ class Batch:
         window = within_files(window)
         self.client.said.append(
             f'{{"netaudit":1,"agent":"python","run":"{own("RUN")}","batch":"{batch}","nonce":"{own("NONCE")}",'
-            f'"client":"python","server":"python","window":{window},"n":{count}}}\n'
+            f'"client":"python","server":"python","window":{window},"age":{age()},"n":{count}}}\n'
         )
         for port, protocol in listened()[:1]:
             self.client.begin(Attempt("self", "127.0.0.1", port, 2.0, protocol))
@@ -278,19 +280,18 @@ class Batch:
 
     def _work(self, window: int, over: float) -> str:
         """Make the attempts; why it was broken off, if it was."""
-        client = self.client
         while True:
-            while self.queue and len(client.live) < window and len(self._out) < CHOKED:
+            while self.queue and len(self.client.live) < window and len(self._out) < CHOKED:
                 number, line = self.queue.popleft()
                 try:
-                    client.begin(read_work(line))
+                    self.client.begin(read_work(line))
                 except ValueError as error:
                     self._complain(f"line {number}: {error}")
-            if self.end and not self.queue and not client.live:
+            if self.end and not self.queue and not self.client.live:
                 return ""
             if self.gone or time.monotonic() >= over:
                 return "stdin was closed" if self.gone else "the batch took too long"
-            self._turn(min(over, client.timers[0][0] if client.timers else over) - time.monotonic())
+            self._turn(min(over, self.client.timers[0][0] if self.client.timers else over) - time.monotonic())
 
     def _turn(self, seconds: float) -> None:
         """Wait for what happens next, and give up what was over before: what the machine kept from us comes first."""
@@ -368,8 +369,7 @@ def answer(made: socket.socket, line: bytes) -> None:
 
 def serve() -> int:
     """Listen until TERM or the deadline."""
-    deadline = own("DEADLINE")
-    until = time.monotonic() + (int(deadline) if between(deadline, 1, 999_999) else 900)
+    until = time.monotonic() + (int(own("DEADLINE")) if between(own("DEADLINE"), 1, 999_999) else 900)
     # The first process of a pod is sent no signal that it does not ask for.
     for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(wanted, lambda *_: os._exit(0))

@@ -305,6 +305,14 @@ signals() { # how a shell of this image shows a child that a signal ended
     killed=$?
 }
 
+age() { # milliseconds since the pod's first process started; -1 where nothing tells
+    age=-1
+    read -r stat </proc/1/stat || return 0
+    # shellcheck disable=SC2086 # splitting is the purpose, and set -f holds
+    set -- ${stat##*) }
+    now && number "${20:-}" 1 999999999 && age=$(((now - ${20}) * 10))
+}
+
 linger() { # the caller leaves first: an exec that ends by itself may lose what was not read yet
     sleep 3 6>&- 8<&- 9>&- &
     timer=$!
@@ -331,8 +339,9 @@ probe() {
     signals
     tick_by
     prepare
+    age
     printf '{"netaudit":1,"agent":"shell","run":"%s","batch":"%s","nonce":"%s","client":"%s","server":"%s",%s}\n' \
-        "$run" "$batch" "$nonce" "$client" "$server" "\"window\":$window,\"n\":$count" >&9
+        "$run" "$batch" "$nonce" "$client" "$server" "\"window\":$window,\"age\":$age,\"n\":$count" >&9
     total=0
     for made in $(feed | { exec 7<&0; echo | lanes; }); do total=$((total + made)); done
     printf '{"end":%s,"batch":"%s"}\n' "$total" "$batch" >&9

@@ -169,13 +169,18 @@ class Pod:
         """Pids of attempts under way by a client that is a program of its own."""
         return [pid for pid, line in self.processes().items() if line.startswith(("nc -n", "nc 192", "socat TCP4:"))]
 
+    def entering(self) -> tuple[list[str], dict[str, str]]:
+        """The words and the environment that start the agent's other half."""
+        enter = [_tool("nsenter"), f"--target={self.init}", "--net", "--pid", "--mount"]
+        words = _words(self.agent, self.environment["PATH"], "probe")
+        return [*enter, _tool("setpriv"), *_NOBODY, *words], self.environment
+
     @contextmanager
     def exec(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the agent's other half, as an exec does."""
-        enter = [_tool("nsenter"), f"--target={self.init}", "--net", "--pid", "--mount"]
-        command = [*enter, _tool("setpriv"), *_NOBODY, *_words(self.agent, self.environment["PATH"], "probe")]
+        command, environment = self.entering()
         with subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
             try:
                 yield process

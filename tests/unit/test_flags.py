@@ -186,6 +186,24 @@ def test_sentinel_mode_tries_all_that_it_plans() -> None:
     assert options("--mode", "sentinel", "--coverage", "smoke").coverage is Coverage.FULL
 
 
+@pytest.mark.parametrize(
+    ("words", "on"),
+    [
+        ("--mode sentinel", False),
+        ("--mode sentinel --enforce-time", True),
+        ("--mode clone", False),
+        ("--mode clone --enforce-time", True),
+    ],
+)
+def test_nothing_is_timed_unasked(words: str, on: bool) -> None:
+    assert options(*words.split()).enforce_time is on
+
+
+def test_shadows_are_not_timed() -> None:
+    with pytest.raises(UsageError, match="shadow does not time"):
+        options("--mode", "shadow", "--enforce-time")
+
+
 def test_sentinel_mode_takes_no_expectations() -> None:
     """Its probe pods stand for no workload, so that nothing would be told of one."""
     with pytest.raises(UsageError, match="nothing of --expect") as caught:

@@ -59,6 +59,8 @@ def takes_many(command: str, name: str) -> bool:
 
 
 def as_words(command: str, name: str, text: str) -> list[str]:
+    if isinstance(OPTIONS[command][name], argparse.BooleanOptionalAction):
+        return [f"--{name}" if text == "true" else f"--no-{name}"]
     if is_switch(command, name):
         return [f"--{name}"] * (text == "true")
     return [f"--{name}", text] + [text] * (OPTIONS[command][name].nargs == 2)

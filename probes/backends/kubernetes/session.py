@@ -14,7 +14,8 @@ from typing import Any
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn
+from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn, Timing
+from auditor.model.timing import Trace
 from auditor.ports import OnEvent, ProbeSession
 from probes.admitted import holder_fault, obstacle, rehearsed, unforeseen
 from probes.backends.kubernetes import sweep
@@ -26,6 +27,7 @@ from probes.backends.kubernetes.homes import HOME, ensure_namespaces
 from probes.backends.kubernetes.lease import Clock, HeldLease
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
+from probes.backends.kubernetes.stopwatch import Stopwatch, Workshop, untimed
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
 from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
@@ -176,6 +178,7 @@ class _Session:
         self._follower = follower
         self._on_event = on_event
         self._placed: dict[str, Placed | NotPlaced] = {}
+        self._holders: dict[str, str | NotMade] = {}
         self._nonces = {stand_in.key: backend.nonce() for stand_in in plan.stand_ins}
         self._began = time.monotonic()
         self._execs: Counter[str] = Counter()
@@ -202,7 +205,8 @@ class _Session:
             await backend.api.create(policies_path(policy.namespace), policy_manifest(policy, backend.marks))
         self._on_event(StageStarted("start probe pods", total=len(stand_ins)))
         namespaces = sorted({stand_in.namespace for stand_in in stand_ins})
-        holders = dict(zip(namespaces, await asyncio.gather(*map(self._holder, namespaces)), strict=True))
+        made = await asyncio.gather(*map(self._holder, namespaces))
+        holders = self._holders = dict(zip(namespaces, made, strict=True))
         self._follower.follow(name for name, uid in holders.items() if not isinstance(uid, NotMade))
         room = asyncio.Semaphore(CREATORS)
         # Without its controls nothing on a node can be proven, so they do not wait behind the others.
@@ -291,6 +295,22 @@ class _Session:
         if steps and self._level < SLOWEST:
             self._level = min(SLOWEST, self._level + steps)
             self._on_event(Warned("attempts that no policy stops were late or lost: the next round goes slower"))
+
+    async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
+        """Make and remove a policy over pods made for it, and watch."""
+        self._on_event(StageStarted("time how soon policies hold", total=len(timing.nodes)))
+        home, it = timing.policy.namespace, self._backend
+        if home not in self._holders:
+            self._holders[home] = await self._holder(home)
+            self._follower.follow([home])
+        holder = self._holders[home]
+        if isinstance(holder, NotMade):
+            seen += untimed(timing, holder.reason)
+            return
+        controls = {key: item for key, item in self.placed.items() if isinstance(item, Placed)}
+        shop = Workshop(it.api, it.marks, it.agent, it.nonce, self._follower, holder, it.start_timeout, controls)
+        watch = Stopwatch(shop, timing, seen, lambda done: self._on_event(Progressed(done)))
+        await self._around.unless_withdrawn(watch.run())
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""

@@ -155,6 +155,13 @@ def test_a_check_of_itself_is_no_record() -> None:
     assert reader.complete
 
 
+@pytest.mark.parametrize(("said_age", "age"), [({"age": 730}, 730), ({"age": -1}, -1), ({}, -1)])
+def test_how_long_a_pod_has_run_is_said_or_not(said_age: dict[str, int], age: int) -> None:
+    reader, _ = read(header(**said_age))
+    assert reader.header is not None
+    assert reader.header.age == age
+
+
 def test_fields_from_the_future_are_left_alone_and_missing_knowledge_is_said() -> None:
     reader, events = read(header(colour="red"), {"i": 1, "rc": 1, "to": 0, "d": "", "x": [1, {}]}, asked=[1])
     assert events[1] == Record(1, 1, False, None, -1, "")

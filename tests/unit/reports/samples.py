@@ -7,9 +7,11 @@ from dataclasses import replace
 from auditor.accord import MEANINGS
 from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement
+from auditor.model.flow import Direction
 from auditor.model.report import (
     AuditReport,
     ClaimEntry,
+    EnforcementEntry,
     ExpectationEntry,
     ExpectedFlowEntry,
     FindingEntry,
@@ -17,6 +19,7 @@ from auditor.model.report import (
     HandshakeEntry,
     SkipEntry,
 )
+from auditor.model.timing import Change, Pace
 from tests.unit.reports.builders import (
     EVIL,
     STAGING,
@@ -226,6 +229,30 @@ def _handshake(number: int, agreement: Agreement, accord: Accord | None) -> Hand
     )
 
 
+def timed() -> AuditReport:
+    """Every pace of every change, one on a node with a hostile name."""
+    entries = [
+        _timed(change, pace, direction.value)
+        for change in Change
+        for pace in Pace
+        for direction in (Direction.EGRESS, Direction.INGRESS)
+    ]
+    hostile = replace(entries[0], node=f"{EVIL}{TRICKS}", change=TRICKS, pace=EVIL, direction=TRICKS, reason=EVIL)
+    base = clean()
+    return replace(base, enforcement=[*entries, hostile], run=replace(base.run, mode="sentinel", enforce_time=True))
+
+
+def _timed(change: Change, pace: Pace, direction: str) -> EnforcementEntry:
+    known = {Pace.AT_ONCE: (640, 640), Pace.AFTER: (1_217, 104), Pace.NEVER: (45_013, 0), Pace.INCONCLUSIVE: (-1, -1)}
+    reasons = {
+        Pace.AT_ONCE: "denied in the first try and ever after",
+        Pace.AFTER: "got through at first, then denied",
+        Pace.NEVER: "new connections still got through when 45 s were over",
+        Pace.INCONCLUSIVE: "the unpoliced twin on the same node did not get through in every try",
+    }
+    return EnforcementEntry("n1", direction, change.value, pace.value, *known[pace], 45.0, 83, reasons[pace])
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
@@ -237,4 +264,5 @@ SAMPLES: dict[str, AuditReport] = {
     "nothing-enforced": nothing_enforced(),
     "nothing-tested": nothing_tested(),
     "one-node-leaking": one_node_leaking(),
+    "timed": timed(),
 }
