@@ -127,13 +127,13 @@ class _Maker:
             return
         pod = next((item for item in identity.pods if _stands(item, ready)), None)
         if pod is None:
-            self._left["identities themselves", "none of their pods is ready"] += 1
+            self._left["", "none of their pods is ready"] += 1
             return
         declared = {item.number for item in pod.ports if item.protocol is Protocol.TCP}
         if not declared:
-            self._left["identities themselves", "their containers name no TCP port"] += 1
+            self._left["", "their containers name no TCP port"] += 1
         for number in sorted(declared & set(self._never)):
-            self._left[f"identities themselves on port {number}", "--targets real never tries this port"] += 1
+            self._left[f" on port {number}", "--targets real never tries this port"] += 1
         if identity.id in self._audited:
             sources += sorted(self._controls, key=lambda item: (item.node != pod.node, item.node))[:CONTROLS]
         for number in sorted(declared - set(self._never)):
@@ -142,7 +142,8 @@ class _Maker:
 
     def skips(self) -> Iterator[Skip]:
         """What has no target, counted."""
-        return (Skip(f"{number} {what}", why) for (what, why), number in self._left.items())
+        for (where, why), number in self._left.items():
+            yield Skip(f"real pods of {number} {'identity' if number == 1 else 'identities'}{where}", why)
 
     def _between(self, source: StandIn, pod: Pod, identity: Identity, port: int) -> Iterator[Handshake]:
         # A control will have an address like anybody's.

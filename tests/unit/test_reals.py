@@ -95,7 +95,7 @@ def test_ports_that_are_left_alone_are_named() -> None:
     skips = {item.what for item in tried().material.plan.skipped}
     more = tried(options=wanting(never_ports=(*NEVER_PORTS, 5432)))
 
-    assert "1 identities themselves on port 9100" in skips
+    assert "real pods of 1 identity on port 9100" in skips
     assert {8080} == {number for _, _, number in greetings(more)}
     assert set(NEVER_PORTS) == {515, 3306, 9100}
 
@@ -124,13 +124,13 @@ def test_pod_that_is_not_ready_is_no_target(made: Raw) -> None:
     audited = tried(objects=(WEB, made, *POLICIES))
 
     assert "pod shop/db" not in {target for _, target, _ in greetings(audited)}
-    assert "1 identities themselves" in {item.what for item in audited.material.plan.skipped}
+    assert "real pods of 1 identity" in {item.what for item in audited.material.plan.skipped}
 
 
 def test_pod_without_ports_is_no_target() -> None:
     audited = tried(objects=(WEB, ready(pod("shop/db", on="n2", app="db")), *POLICIES))
 
-    (skip,) = [item for item in audited.material.plan.skipped if item.what == "1 identities themselves"]
+    (skip,) = [item for item in audited.material.plan.skipped if item.what == "real pods of 1 identity"]
     assert skip.reason == "their containers name no TCP port"
 
 
