@@ -21,8 +21,35 @@ from auditor.errors import UsageError
 FILE = "netaudit.toml"
 PREFIX = "NETAUDIT_"
 CONFIG = "config"
-UNTRUSTED = frozenset({"kubeconfig"})
-"""Options that a file may set only if it was named: a kubeconfig can have programs run, and a folder may be foreign."""
+HARMLESS = frozenset(
+    {
+        "batch",
+        "budget",
+        "coverage",
+        "debug",
+        "dialect",
+        "diff",
+        "dry-run",
+        "fail-on",
+        "filename",
+        "from",
+        "max-flows",
+        "min-coverage",
+        "namespace",
+        "path",
+        "port",
+        "proto",
+        "quiet",
+        "rate",
+        "seed",
+        "selector",
+        "settle",
+        "start-timeout",
+        "to",
+    }
+)
+"""Options that a file may set which was found and not named.  The working directory may be anybody's: what says which
+cluster, which image, which dangers are taken, which files are written and how much is made is not for it to say."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _ERROR_AT = re.compile(r"at line (\d+)")
 OTHERS = frozenset({"AGENT", "DEADLINE", "NONCE", "PORTS", "RUN", "WRITE_CASES"})
@@ -243,8 +270,8 @@ class _Page:
             near = get_close_matches(name, names, 1)
             why = f"it is no option of {where}"
             raise UsageError(f"{place}: unknown key {name!r}", why=why, attempt=near[0] if near else "leave it out")
-        if name in UNTRUSTED and not self._is_named:
-            why = "a kubeconfig can name programs to run, and this file was found, not named"
+        if name not in HARMLESS and not self._is_named:
+            why = "this file was found, not named, and may be anybody's: it has no say in what is run, made or written"
             raise UsageError(f"{place}: {name} is not taken from here", why=why, attempt=f"--config {self._file}")
 
     def settings(self, command: str, options: Mapping[str, argparse.Action]) -> Iterator[Setting]:

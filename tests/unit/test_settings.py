@@ -145,12 +145,13 @@ def test_bad_value_is_told_with_its_place(command: str, name: str) -> None:
     text, _ = values(command, name)
     Path("netaudit.toml").write_text(f"# a comment\n\n{name} = 'x'\n")
 
-    by_file, by_variable = refused(command), refused(command, environ={variable(name): "x"})
+    by_file = refused(command, "--config", "netaudit.toml")
+    by_variable = refused(command, "--config", "netaudit.toml", environ={variable(name): "x"})
 
     assert by_file.what.startswith(f"netaudit.toml:3: --{name}=x: ")
     assert by_variable.what.startswith(f"{variable(name)}: --{name}=x: ")
     assert by_file.exit_code == 2
-    assert vars(parse([command, *as_words(command, name, text)], MAKE, {})[0])
+    assert vars(parse([command, *as_words(command, name, text), "--config", "netaudit.toml"], MAKE, {})[0])
 
 
 @pytest.mark.parametrize(("command", "name"), [item for item in EVERY if is_switch(*item)])
@@ -158,9 +159,11 @@ def test_switch_is_true_or_false(command: str, name: str) -> None:
     """A flag makes what is set elsewhere harmless."""
     Path("netaudit.toml").write_text(f"[{command}]\n{name} = 'x'\n")
 
-    assert refused(command).what == f"netaudit.toml:2: {name} is neither true nor false"
+    by_file = refused(command, "--config", "netaudit.toml")
+    assert by_file.what == f"netaudit.toml:2: {name} is neither true nor false"
     assert refused(command, environ={variable(name): "x"}).what == f"{variable(name)}: 'x' is neither true nor false"
-    assert vars(parse([command, f"--{name}"], MAKE, {variable(name): "x"})[0])
+    words = [command, f"--{name}", "--config", "netaudit.toml"]
+    assert vars(parse(words, MAKE, {variable(name): "x"})[0])
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_switch_is_true_or_false(command: str, name: str) -> None:
         ("[runs]\nrate = 1\n", "netaudit.toml:1: unknown key 'runs'"),
         ("rate = \n", "netaudit.toml:1: this is not TOML"),
         ("rate = [1]\n", "netaudit.toml:1: rate takes a text or a number"),
-        ("image = 1979-05-27\n", "netaudit.toml:1: image takes a text or a number"),
+        ("seed = 1979-05-27\n", "netaudit.toml:1: seed takes a text or a number"),
         ("namespace = [true]\n", "netaudit.toml:1: namespace takes a list of texts"),
         ("config = 'x'\n", "netaudit.toml:1: unknown key 'config'"),
         ("\nkubeconfig = 'x'\n", "netaudit.toml:2: kubeconfig is not taken from here"),
@@ -186,6 +189,29 @@ def test_mistake_in_the_file(text: str, what: str) -> None:
     assert error.what.startswith(what)
     assert error.why
     assert error.attempt
+
+
+@pytest.mark.parametrize(
+    "name", ["image", "agent", "allow", "context", "output", "max-pods", "journal", "resume", "expect"]
+)
+def test_what_is_run_made_and_written_is_not_for_a_file_that_was_only_found(name: str) -> None:
+    """Whoever goes into somebody's repository and asks for an audit has not read its netaudit.toml."""
+    text = as_file("run", name, values("run", name)[0])
+    Path("netaudit.toml").write_text(text)
+
+    assert refused("run").what == f"netaudit.toml:1: {name} is not taken from here"
+    assert refused("run").attempt == "--config netaudit.toml"
+    assert vars(parse(["run", "--config", "netaudit.toml"], MAKE, {})[0]) == asked("run", file=text) | {
+        "config": "netaudit.toml"
+    }
+
+
+def test_a_found_file_of_harmless_options_counts() -> None:
+    Path("netaudit.toml").write_text('fail-on = "medium"\n[run]\nnamespace = ["shop"]\n')
+
+    flags, _ = parse(["run"], MAKE, {})
+
+    assert flags.namespace == ["shop"]
 
 
 def test_key_of_another_command_is_known_and_does_not_count() -> None:
