@@ -26,7 +26,7 @@ from auditor.rounds import timeouts
 from probes.capacity import Room
 from probes.mesh import opt_out
 from probes.pace import bound_at, longest, split
-from probes.safety import hazard, near, overruled
+from probes.safety import hazard, near, overruled, shunning
 from probes.wardrobe import Wardrobe
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
@@ -129,8 +129,8 @@ def make_plan(
 
 
 def _usable(snapshot: Snapshot) -> set[str]:
-    """Nodes on which a probe pod can run."""
-    return {node.name for node in snapshot.nodes if node.ready and node.hosts_probes}
+    """Nodes on which a probe pod can run, and controls beside it."""
+    return {node.name for node in snapshot.nodes if node.ready and node.hosts_probes} - shunning(snapshot).keys()
 
 
 def _first_seats(
@@ -167,7 +167,8 @@ def _has_room(room: Room, node: str, home: str, load: Mapping[str, int]) -> bool
 
 def _no_node(snapshot: Snapshot, identity: Identity, nodes: Sequence[str], roomy: Sequence[str], room: Room) -> str:
     if not nodes:
-        unfit = [f"{node.name}: {node.unfit}" for node in snapshot.nodes if node.name in identity.nodes and node.unfit]
+        why = shunning(snapshot) | {node.name: node.unfit for node in snapshot.nodes if node.unfit}
+        unfit = [f"{name}: {why[name]}" for name in sorted(identity.nodes) if name in why]
         return "no ready Linux node runs a replica of it" + (f" ({'; '.join(unfit[:3])})" if unfit else "")
     if roomy:
         return ""

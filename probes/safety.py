@@ -112,7 +112,7 @@ def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[Hazard]:
         yield Hazard(Kind.QUOTA, reason)
     for resource in sorted(snapshot.unreadable & WATCHERS.keys()):
         yield _unlisted(resource, WATCHERS[resource])
-    kinds = {**WATCHERS, "pods": Kind.AFFINITY}
+    kinds = {**WATCHERS, "pods": Kind.AFFINITY, "resourcequotas": Kind.QUOTA}
     for resource, where in sorted(snapshot.unreadable_in):
         if where in {namespace, ""} and resource in kinds:
             reason = f"one of the {resource} in its namespace cannot be read: it might react to a pod with these labels"
@@ -121,6 +121,19 @@ def _unknowns(snapshot: Snapshot, namespace: str) -> Iterable[Hazard]:
 
 def _unlisted(resource: str, kind: Kind) -> Hazard:
     return Hazard(kind, f"{resource} could not be listed, so it cannot be shown that none of them would react")
+
+
+def shunning(snapshot: Snapshot) -> dict[str, str]:
+    """Nodes of pods that stay away from any pod like netaudit's controls, which wear no label, with the reason.
+
+    A replacement of such a pod goes to a node like this one, and would find it taken.
+    """
+    return {
+        pod.node: f"{pod.owner or pod.name} stays away from pods of any namespace that wear as little as our controls"
+        for pod in snapshot.pods
+        for term in pod.repelled_by
+        if term.everywhere and not term.spread and term.selector.matches({})
+    }
 
 
 def _scheduling_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable[Hazard]:

@@ -139,6 +139,29 @@ def test_nodes_that_cannot_host_are_not_used(bad: Raw, why: str) -> None:
     assert [skip.reason for skip in made.skipped] == [f"no ready Linux node runs a replica of it{why}"]
 
 
+def shy(wants: Raw, **term: object) -> Raw:
+    """A pod on n1 that goes to no node on which such pods are."""
+    rules = [{"labelSelector": wants, "topologyKey": "kubernetes.io/hostname", **term}]
+    spec = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": rules}}}
+    return pod("ops/alone", on="n1", spec=spec, app="alone")
+
+
+@pytest.mark.parametrize("wants", [{}, selector(("app", "NotIn", ["alone"])), selector(("tenant", "DoesNotExist"))])
+def test_a_node_of_a_pod_that_shuns_our_controls_is_not_used(wants: Raw) -> None:
+    """They wear no label, so that only a term without one of its own can mean them, in every namespace."""
+    bare = [deny_all("ops/deny"), pod("ops/web", on="n1", app="web")]
+    near, far = shy(wants), shy(wants, namespaceSelector={})
+    assert {item.node for item in plan(*bare, near, allow=("affinity",)).stand_ins} == {"n1"}
+    made = plan(*bare, far, allow=("affinity",))
+    assert made.stand_ins == ()
+    assert any("statefulset/alone stays away from pods" in skip.reason for skip in made.skipped)
+
+
+def test_a_pod_that_shuns_some_labels_does_not_mean_our_controls() -> None:
+    bare = [deny_all("ops/deny"), pod("ops/web", on="n1", app="web")]
+    assert plan(*bare, shy(selector(app="x"), namespaceSelector={})).stand_ins
+
+
 @pytest.mark.parametrize(
     "good",
     [

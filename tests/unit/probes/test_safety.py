@@ -92,6 +92,11 @@ HAZARDS: list[tuple[str, Sequence[Raw], str]] = [
         "being deleted",
     ),
     ("a Service that cannot be read", [{**named("Service", "shop/bad"), "spec": []}], "one of the services"),
+    (
+        "a quota that cannot be read",
+        [{**named("ResourceQuota", "shop/q"), "status": {"hard": {"pods": "many"}}}],
+        "one of the resourcequotas",
+    ),
     ("a pod that cannot be read", [{**named("Pod", "shop/bad"), "spec": {"affinity": []}}], "one of the pods"),
 ]
 
