@@ -16,6 +16,7 @@ from auditor.model.labels import Labels, LabelSelector
 from auditor.model.matrix import Identity
 from auditor.model.probe import StandIn
 from probes.hazards import Hazard, Kind
+from probes.operators import made_by_operators, member_hazards
 from probes.watchers import autoscaler_hazards, monitor_hazards, vertical_hazards
 
 WATCHERS: dict[str, Kind] = {
@@ -69,6 +70,7 @@ def hazards(snapshot: Snapshot, identity: Identity) -> Iterable[Hazard]:
         yield _unlisted(MONITORS, Kind.PODMONITOR)
     yield from worn_hazards(snapshot, namespace, labels)
     yield from monitor_hazards(snapshot, identity)
+    yield from made_by_operators(snapshot, identity)
 
 
 def worn_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable[Hazard]:
@@ -80,6 +82,7 @@ def worn_hazards(snapshot: Snapshot, namespace: str, labels: Labels) -> Iterable
     yield from autoscaler_hazards(snapshot, namespace, labels)
     yield from vertical_hazards(snapshot, namespace, labels)
     yield from _scheduling_hazards(snapshot, namespace, labels)
+    yield from member_hazards(labels)
 
 
 CLAIMING = {

@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from ipaddress import ip_network
 
 from auditor.cluster import fields
+from auditor.cluster.decode_pod import maker_of
 from auditor.cluster.decode_policy import LAST_PORT, decode_selector
 from auditor.cluster.decode_quota import quantity
 from auditor.cluster.fields import FieldError, Raw
@@ -260,7 +261,8 @@ def decode_workload(raw: Raw, kind: str) -> Workload:
         selector = equals(fields.strings(spec, "selector"))
     else:
         selector = decode_selector(fields.mapping(spec, "selector"))
-    return Workload(kind, fields.text(metadata, "namespace", "default"), fields.text(metadata, "name"), selector)
+    home, name = fields.text(metadata, "namespace", "default"), fields.text(metadata, "name")
+    return Workload(kind, home, name, selector, maker_of(metadata))
 
 
 def decode_account(raw: Raw) -> ServiceAccount:

@@ -16,6 +16,9 @@ from auditor.cluster.fields import FieldError, Raw
 from auditor.model.cluster import ContainerPort, Owner, Pod, port_order
 from auditor.model.flow import Protocol
 
+OWN_GROUPS = frozenset({"", "apps", "batch", "apps.openshift.io", "operators.coreos.com"})
+"""Groups whose controllers find their pods by owner, or look at none: Kubernetes' own, OpenShift's DeploymentConfig and
+the Operator Lifecycle Manager, which makes operators and has no pods of its own."""
 SHARED = 50_000
 """Sets of labels, ports and owners of which one is kept for all pods that have it."""
 
@@ -40,6 +43,7 @@ def decode_pod(raw: Raw) -> Pod:
         uid=fields.text(metadata, "uid"),
         repelled_by=tuple(repelled_by(spec, labels)),
         service_account=fields.text(spec, "serviceAccountName") or fields.text(spec, "serviceAccount") or "default",
+        maker=maker_of(metadata),
         cpu=cpu,
         memory=memory,
         # A server gives every pod a phase.
@@ -83,11 +87,22 @@ def _shared_ports(ports: tuple[tuple[str, int, str], ...]) -> tuple[ContainerPor
     return tuple(sorted(found, key=port_order))
 
 
+def maker_of(metadata: Raw) -> str:
+    """The controller of an object as `Kind name of group`; empty where one of Kubernetes' own, or nobody, made it."""
+    controller = _controller(metadata)
+    group, _, _ = fields.text(controller or {}, "apiVersion").rpartition("/")
+    if controller is None or group in OWN_GROUPS:
+        return ""
+    return f"{fields.text(controller, 'kind')} {fields.text(controller, 'name')} of {group}"
+
+
+def _controller(metadata: Raw) -> Raw | None:
+    return next((item for item in fields.objects(metadata, "ownerReferences") if fields.flag(item, "controller")), None)
+
+
 def owner_of(metadata: Raw, labels: Mapping[str, str]) -> Owner | None:
     """The workload that controls a pod."""
-    controller = next(
-        (item for item in fields.objects(metadata, "ownerReferences") if fields.flag(item, "controller")), None
-    )
+    controller = _controller(metadata)
     if controller is None:
         return None
     kind, name = fields.text(controller, "kind"), fields.text(controller, "name")

@@ -17,6 +17,7 @@ Json = bytes | bytearray | memoryview | msgspec.Raw
 
 
 class _Reference(TypedDict, total=False):
+    apiVersion: Any
     kind: Any
     name: Any
     controller: Any

@@ -97,6 +97,8 @@ class Pod:
     """Thousandths of a processor that the scheduler counts for it."""
     memory: int = 0
     """Bytes, likewise."""
+    maker: str = ""
+    """The object that controls it, where that is of no kind of Kubernetes' own."""
     planned: bool = False
     """A manifest rather than a running pod: it will have an address, which nobody knows yet."""
 
@@ -202,6 +204,8 @@ class Workload:
     namespace: str
     name: str
     selector: LabelSelector
+    maker: str = ""
+    """The object that controls it, where that is of no kind of Kubernetes' own."""
 
 
 @dataclass(frozen=True, slots=True)

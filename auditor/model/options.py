@@ -25,6 +25,7 @@ class Kind(enum.Enum):
     TOPOLOGY = "topology"
     AFFINITY = "affinity"
     QUOTA = "quota"
+    OPERATOR = "operator"
 
 
 class Mode(enum.Enum):
