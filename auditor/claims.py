@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from auditor.duties import policy_alone
 from auditor.evaluate.model import Model
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Claim, Judgement, Proof
@@ -83,11 +84,9 @@ def _by_policy(judgements: Sequence[Judgement]) -> tuple[ByPolicy, ByPolicy]:
                 denied[ref, direction].append(item)
         if item.flow.predicted.verdict is Verdict.ALLOWED and item.agreement in SHOWN:
             for direction in Direction:
-                end = _end(item, direction)
-                policies = {rule.rpartition(".")[0] for rule in end.allowing}
-                for ref in end.isolating:
-                    if policies == {str(ref)}:
-                        allowed[ref, direction].append(item)
+                alone = policy_alone(_end(item, direction))
+                if alone is not None:
+                    allowed[alone, direction].append(item)
     return denied, allowed
 
 
@@ -130,9 +129,15 @@ def _policy_claim(
     alone = any(_end(item, direction).isolating == (ref,) and item.flow.id in shown for item in about)
     if claim.proof is not Proof.PROVEN or alone or let_through:
         return claim
-    others = sorted({str(other) for item in about for other in _end(item, direction).isolating if other != ref})
+    others = sorted(
+        {_beside(other, ref) for item in about for other in _end(item, direction).isolating if other != ref}
+    )
     reason = f"the pods that it selects are isolated by other policies too: {', '.join(others)}"
     return Claim(ref, direction, Proof.NOT_PROVEN, reason)
+
+
+def _beside(other: PolicyRef, ref: PolicyRef) -> str:
+    return f"{other.kind} {other}" if str(other) == str(ref) else str(other)
 
 
 def _end(judgement: Judgement, direction: Direction) -> DirectionDecision:

@@ -59,18 +59,27 @@ def denies_alone(decision: Decision, direction: Direction) -> bool:
 
 
 def rules_alone(decision: Decision) -> Iterator[tuple[str, Direction]]:
-    """The rules without which an allowed flow would not be: each the only one of its direction that allows it."""
+    """The rules without which an allowed flow would be denied: each the only one of its direction that can allow it."""
     if decision.verdict is Verdict.ALLOWED:
         for direction in Direction:
-            names = end_of(decision, direction).allowing
-            if len(names) == 1:
-                yield names[0], direction
+            name = rule_alone(end_of(decision, direction))
+            if name:
+                yield name, direction
+
+
+def rule_alone(end: DirectionDecision) -> str:
+    """The rule of an allowed direction without which it would be denied; empty where there is no such rule."""
+    return end.allowing[0] if len(end.allowing) == 1 and not (end.doubtful or end.free) else ""
 
 
 def policy_alone(end: DirectionDecision) -> PolicyRef | None:
-    """The policy all of whose own rules, and nobody else's, allow a flow in a direction."""
-    names = {rule.rpartition(".")[0] for rule in end.allowing}
-    return next((ref for ref in end.isolating if names == {str(ref)}), None)
+    """The policy all of whose own rules, and nobody else's, allow a flow that another one's isolation would deny.
+
+    Rules go by their policy's name, so two policies of one name in different kinds leave it open whose they are.
+    """
+    names = {rule.rpartition(".")[0] for rule in (*end.allowing, *end.doubtful)}
+    found = [ref for ref in end.isolating if names == {str(ref)}]
+    return found[0] if len(found) == 1 < len(end.isolating) and not end.free else None
 
 
 def spots(flow: PlannedFlow, direction: Direction) -> tuple[Spot, Spot]:
@@ -127,8 +136,9 @@ def _of_policies(flow: PlannedFlow, direction: Direction) -> Iterator[Duty]:
         ref = policy_alone(end)
         if ref is not None:
             yield "policy allows alone", *_name(ref), *where
-        if len(end.allowing) == 1:
-            yield "rule allows alone", end.allowing[0], *where
+        name = rule_alone(end)
+        if name:
+            yield "rule allows alone", name, *where
     elif end.verdict is Verdict.DENIED:
         alone = denies_alone(flow.predicted, direction)
         kinds = ["policy denies"] + ["policy denies at one end"] * alone

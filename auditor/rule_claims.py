@@ -92,7 +92,8 @@ class _Seen:
         for rule in rules_alone(item.flow.predicted):
             self.alone[rule].append(item)
         for direction in Direction:
-            names = end_of(item.flow.predicted, direction).allowing
+            end = end_of(item.flow.predicted, direction)
+            names = *end.allowing, *end.doubtful
             for name in names:
                 self.others[name, direction].update(names)
 
@@ -134,7 +135,10 @@ def _unreached(rule: _Rule, alone: Sequence[Judgement], seen: _Seen) -> str:
         return "no flow that it alone allows got through"
     if alone:
         return "every flow that it alone allows was inconclusive"
-    others = sorted(seen.others[rule.name, rule.direction] - {rule.name})
+    allowed = seen.others[rule.name, rule.direction]
+    others = sorted(allowed - {rule.name})
+    if allowed and not others:
+        return "each flow that it allows would be allowed without it too, or may be"
     if not others:
         return "it allows none of the flows that were tried"
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 
@@ -17,6 +18,7 @@ from auditor.evaluate.match import NAME_LABEL, Asked, clause_matches, is_own_nod
 from auditor.evaluate.reasons import decision
 from auditor.evaluate.vocabulary import leaves
 from auditor.evaluate.walk import walk
+from auditor.evaluate.without import is_free
 from auditor.model.cluster import BlindSpot, Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect, HostNetwork
 from auditor.model.ends import Address
@@ -207,7 +209,10 @@ class Model:
         # Where the same clauses match the answer is the same, whoever the peer is; most often it is none of them.
         found = None if hits is None else selection.known.get(hits)
         if found is None:
-            found = decision(direction, walk(selection, asked), asked)
+            course = walk(selection, asked)
+            found = decision(direction, course, asked)
+            if found.allowing and found.verdict is Verdict.ALLOWED and is_free(selection, course, asked):
+                found = replace(found, free=True)
             if hits is not None:
                 selection.known[hits] = found
         if found.verdict is Verdict.ALLOWED or peer.kind is not EndKind.NODE:

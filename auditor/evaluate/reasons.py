@@ -39,16 +39,16 @@ def decision(direction: Direction, course: Course, asked: Asked) -> DirectionDec
 
 
 def _allowed(direction: Direction, course: Course) -> DirectionDecision:
-    names = tuple(
-        sorted({hit.name for hit in course.hits if hit.match is Match.YES and hit.clause.action is Action.ALLOW})
-    )
+    allows = [hit for hit in course.hits if hit.clause.action is Action.ALLOW]
+    names = tuple(sorted({hit.name for hit in allows if hit.match is Match.YES}))
+    doubtful = tuple(sorted({hit.name for hit in allows} - {*names}))
     refs = {hit.section.ref for hit in course.hits if hit.clause.action is not Action.PASS}
     refs |= set(course.isolating)
     if names:
         reason = f"allowed by {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
     else:
         reason = f"no policy isolates it for {direction.value}"
-    return DirectionDecision(direction, Verdict.ALLOWED, tuple(sorted(refs)), names, reason)
+    return DirectionDecision(direction, Verdict.ALLOWED, tuple(sorted(refs)), names, reason, doubtful=doubtful)
 
 
 def _denied(direction: Direction, course: Course) -> DirectionDecision:

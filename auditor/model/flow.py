@@ -76,6 +76,10 @@ class DirectionDecision:
     reason: str
     denying: tuple[str, ...] = ()
     """Rules that deny it by name; empty where it is denied because no rule allows it."""
+    doubtful: tuple[str, ...] = ()
+    """For ALLOWED, rules that may allow it as well, beside those of `allowing`, which do."""
+    free: bool = False
+    """For ALLOWED, whether it would get through, or might, without all of those rules: nothing denies it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
