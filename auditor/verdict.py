@@ -83,6 +83,7 @@ def summarise(material: Material, options: Options) -> Summary:
         judged=judged,
         coverage=round(coverage, 4),
         min_coverage=options.min_coverage,
+        gaps=list(gaps),
         as_expected=counts[Agreement.AS_EXPECTED],
         leaks=counts[Agreement.LEAK],
         blockages=counts[Agreement.BLOCKAGE],

@@ -159,8 +159,8 @@ def percent(share: float) -> str:
 
 
 def is_incomplete(summary: Summary) -> bool:
-    """Tell whether too little was judged, whatever else was found."""
-    return summary.judged == 0 or summary.coverage < summary.min_coverage
+    """Tell whether too little was judged or something is missing, whatever else was found."""
+    return bool(summary.gaps) or summary.judged == 0 or summary.coverage < summary.min_coverage
 
 
 def _counts(summary: Summary) -> str:
@@ -201,11 +201,13 @@ def _next_steps(report: AuditReport, policies: Claims, causes: int) -> tuple[str
         steps.append(f"Mend what Findings lists, worst first ({plural(causes, 'cause')}), then run netaudit again.")
     if summary.planned == 0:
         steps.append("Nothing was tested: this audit proves nothing. Not tested says what was left out, and why.")
-    elif is_incomplete(summary):
+    elif summary.judged == 0 or summary.coverage < summary.min_coverage:
         steps.append(
             f"Coverage is {percent(summary.coverage)}, below {percent(summary.min_coverage)}: mend what Not tested "
             "lists, largest first, then run netaudit again."
         )
+    elif summary.gaps:
+        steps.append(f"Mend what makes this audit incomplete, then run netaudit again: {'; '.join(summary.gaps)}.")
     if report.leftovers:
         steps.append(f"Run netaudit cleanup: {plural(len(report.leftovers), 'object')} could not be removed.")
     unproven = sum(1 for claim in policies.claims if claim.sign.key not in _SETTLED)

@@ -87,6 +87,8 @@ class Summary:
     """With addresses that are not probe pods'; they count neither as planned nor in `coverage`."""
     handshakes_wrong: int = 0
     """Of these, leaks, blockages, and what is not as the user expects."""
+    gaps: list[str] = field(default_factory=list)
+    """Why the audit is incomplete, in clauses; empty where it is complete."""
 
 
 @dataclass(frozen=True, slots=True)

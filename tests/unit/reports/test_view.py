@@ -152,6 +152,16 @@ def test_planned_but_not_one_flow_judged_is_incomplete_whatever_coverage_was_wan
     assert view(replace(base, summary=nothing)).next_steps[0].startswith("Coverage is 0%")
 
 
+def test_gap_that_coverage_does_not_show_is_named() -> None:
+    """Enough was judged, and still the audit is incomplete: no number is green and the reader is told what to mend."""
+    base = clean()
+    shown = view(replace(base, summary=replace(base.summary, gaps=["1 of 2 probe pods did not run"])))
+
+    assert shown.next_steps[0].endswith("run netaudit again: 1 of 2 probe pods did not run.")
+    assert next(number for number in shown.numbers if number.label == "coverage").sign is words.INCONCLUSIVE
+    assert view(base).next_steps != shown.next_steps
+
+
 def test_unproven_policy_directions_are_pointed_out() -> None:
     open_claims = [ClaimEntry("a/b", "Ingress", proof, "", 0) for proof in ("not separately proven", "not applicable")]
 
