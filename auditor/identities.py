@@ -39,8 +39,11 @@ OWN_NAMESPACE = "netaudit"
 OWN_NAMESPACES = ("netaudit-ctl-", "netaudit-conf-")
 OWN_POD = re.compile(r"(netaudit-[a-z0-9]+)-[a-z0-9]+-[0-9]+")
 """The name of a probe pod of any run, and in it that of its owner."""
-UNNAMED_PORTS = (8642, 18642, 28642, 38642, 48642, 58642, 9753, 19753, 29753, 39753)
-"""Candidates for the port that nobody declares or names; where policies name all of them, there is none to test."""
+UNNAMED_PORTS = (8642, 18642, 28642, 38642, 48642, 58642, 9753, 19753, 29753, 39753, 864, 642, 975, 753)
+"""Candidates for the port that nobody declares or names; where policies name all of them, there is none to test.
+
+The last ones are low, because a range of all that is not takes in the others (probe pods may listen on any port).
+"""
 
 
 def find_identities(

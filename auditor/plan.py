@@ -114,7 +114,7 @@ def make_plan(
     flows = bounded(list(choice.flows), options, skipped, kept)
     clones = _met(clones, flows)
     controls = _listening(controls, flows, maker)
-    skipped += _replicas(seats)
+    skipped += [*_replicas(seats), *_portless(seats)]
     plan = ProbePlan(
         own_namespaces=tuple(namespace.name for namespace in own_namespaces()),
         stand_ins=(*clones, *controls),
@@ -295,6 +295,17 @@ def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
         return []
     flows = sum(len(identity.listens) for identity in left)
     return [Skip(f"connections between replicas of {len(left)} identities", "one probe pod stands for them", flows)]
+
+
+def _portless(seats: Sequence[_Seat]) -> list[Skip]:
+    """Identities that policies isolate and to which no packet is sent, because there is no port to send it to."""
+    first = [seat.identity for seat in seats if seat.first]
+    reason = "it declares no port, and ranges in policies take in every port that could be made up"
+    return [
+        Skip(f"connections to {identity.title}", reason, max(1, len(first) - 1), unjudged=True)
+        for identity in first
+        if Direction.INGRESS in identity.isolated and not identity.listens
+    ]
 
 
 def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker: FlowMaker) -> tuple[StandIn, ...]:

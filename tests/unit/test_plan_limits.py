@@ -6,6 +6,7 @@ import pytest
 
 from auditor.identities import UNNAMED_PORTS
 from auditor.model.flow import Direction, Family, Verdict
+from auditor.model.probe import ProbePlan
 from auditor.plan import CONTROL_NAMESPACE, own_namespaces
 from tests.builders import (
     Raw,
@@ -17,6 +18,7 @@ from tests.builders import (
     node,
     pod,
     policy,
+    port,
     selector,
     service,
     tcp,
@@ -244,6 +246,36 @@ def test_port_that_a_rule_names_is_not_the_unnamed_one() -> None:
     denied = [f.port for f in made.flows if f.source == web.key and f.predicted.verdict is Verdict.DENIED]
 
     assert set(denied) == {UNNAMED_PORTS[1]}
+
+
+WIDE = (pod("shop/web", on="n1", app="web"), pod("shop/api", on="n2", ports=[port(80)]), deny_all("shop/d", "Ingress"))
+
+
+def to_web(first: int) -> ProbePlan:
+    """The plan beside a policy that selects nobody and names every port from one on."""
+    return plan(*WIDE, policy("ops/in", selector(app="no"), ingress=[allow(ports=[tcp(first, 65535)])]), deny_web())
+
+
+def deny_web() -> Raw:
+    return policy("shop/web", selector(app="web"), types=["Ingress"])
+
+
+def test_range_of_all_high_ports_leaves_a_low_one_to_try() -> None:
+    """One policy anywhere must not take the port away by which a denied pod without declared ports is tested."""
+    made = to_web(1024)
+    (web,) = [item for item in clones(made) if dict(item.labels).get("app") == "web"]
+
+    assert {port for _, port in web.listens} == {UNNAMED_PORTS[10]}
+    assert {flow.predicted.verdict for flow in made.flows if flow.destination == web.key} == {Verdict.DENIED}
+    assert not [skip for skip in made.skipped if skip.unjudged]
+
+
+def test_pod_that_no_port_is_left_for_is_named_and_counts() -> None:
+    """Policies may name every port but those below the lowest candidate."""
+    (skip,) = [skip for skip in to_web(2).skipped if skip.unjudged]
+
+    assert (skip.what, skip.flows) == ("connections to shop/web", 1)
+    assert "declares no port" in skip.reason
 
 
 def test_estimate_grows_with_what_is_made() -> None:
