@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,22 @@ SHOWN: dict[str, Callable[[Object], Any]] = {
 """What is watched, and what of it must stay as it is; None where there is nothing to see."""
 
 
+MORE: dict[str, Callable[[Object], Any]] = SHOWN | {
+    "/apis/apps/v1/namespaces/{}/statefulsets": _status,
+    "/apis/apps/v1/namespaces/{}/daemonsets": _status,
+    "/api/v1/namespaces/{}/replicationcontrollers": _status,
+    "/apis/batch/v1/namespaces/{}/jobs": _status,
+    "/apis/batch/v1/namespaces/{}/cronjobs": _status,
+}
+"""The same with every other controller that makes pods."""
+
+
 class Watched:
     """What the watches saw."""
 
-    def __init__(self, files: dict[str, Path]) -> None:
+    def __init__(self, files: dict[str, Path], shown: Mapping[str, Callable[[Object], Any]]) -> None:
         self._files = files
+        self._shown = {path.rpartition("/")[2]: show for path, show in shown.items()}
 
     def histories(self) -> dict[str, list[Any]]:
         """The states that each object went through, by its path; what must not change has one."""
@@ -72,10 +83,13 @@ class Watched:
         for path, file in self._files.items():
             for event in _events(file):
                 name = f"{path}/{event['object']['metadata']['name']}"
-                shown = "deleted" if event["type"] == "DELETED" else SHOWN[_template(path)](event["object"])
+                shown = "deleted" if event["type"] == "DELETED" else self._show(path, event["object"])
                 if _is_real(event["object"], shown) and shown not in found[name][-1:]:
                     found[name].append(shown)
         return {name: states for name, states in found.items() if states}
+
+    def _show(self, path: str, item: Object) -> Any:
+        return self._shown[path.rpartition("/")[2]](item)
 
     def changes(self) -> dict[str, list[Any]]:
         """The objects that changed, with all their states."""
@@ -87,16 +101,21 @@ class Watched:
 
 
 @contextmanager
-def watching(cluster: Cluster, namespaces: Sequence[str], folder: Path) -> Iterator[Watched]:
+def watching(
+    cluster: Cluster,
+    namespaces: Sequence[str],
+    folder: Path,
+    shown: Mapping[str, Callable[[Object], Any]] = SHOWN,
+) -> Iterator[Watched]:
     """Watch the workloads of some namespaces for as long as the block lasts."""
     files: dict[str, Path] = {}
     with ExitStack() as stack:
-        for template in SHOWN:
+        for template in shown:
             for namespace in namespaces:
                 path = template.format(namespace)
                 files[path] = folder / f"watch-{len(files)}"
                 stack.enter_context(_watch(cluster, path, files[path]))
-        yield Watched(files)
+        yield Watched(files, shown)
 
 
 @contextmanager
@@ -126,10 +145,6 @@ def _events(file: Path) -> Iterator[Object]:
             return
         if "metadata" in event.get("object", {}) and event["type"] != "BOOKMARK":
             yield event
-
-
-def _template(path: str) -> str:
-    return next(item for item in SHOWN if item.rpartition("/")[2] == path.rpartition("/")[2])
 
 
 def _is_real(item: Object, shown: Any) -> bool:
