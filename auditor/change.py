@@ -157,14 +157,16 @@ def _both_names(before: Pod, after: Pod) -> str:
 def _matched(
     before: list[Pod], after: list[Pod], one: Classified, other: Classified
 ) -> Iterator[tuple[tuple[int, int], tuple[Pod, Pod]]]:
-    """Pods of one workload before and after: by name where names stay, else kind by kind.
+    """Pods of one workload before and after: by name where names stay, and kind by kind those that are left.
 
     Where names change, as those of a Deployment's pods do, kinds of pods that are as many before as after are taken for
     each other in their order; else every kind is compared with every kind.
     """
     by_name = {pod.name: pod for pod in after}
     same = [(pod, by_name[pod.name]) for pod in before if pod.name in by_name]
-    for here, there in same or _kinds_matched(_kinds(before, one), _kinds(after, other)):
+    stayed = {pod.name for pod, _ in same}
+    gone, come = ([pod for pod in pods if pod.name not in stayed] for pods in (before, after))
+    for here, there in (*same, *_kinds_matched(_kinds(gone, one), _kinds(come, other))):
         yield (_class(one, here), _class(other, there)), (here, there)
 
 

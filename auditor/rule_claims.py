@@ -116,11 +116,14 @@ def _allows(rule: _Rule, seen: _Seen) -> Claim:
     reached = [item for item in alone if item.agreement in SHOWN]
     if not reached:
         return _open(rule, _unreached(rule, alone, seen))
+    blocked = [item for item in alone if item.agreement is Agreement.BLOCKAGE]
     near = seen.neighbours(reached, rule.direction)
     leaks = [item for item in near if item.agreement is Agreement.LEAK]
     if leaks:
         reason = f"{len(leaks)} of {len(near)} flows next to what it allows, which nothing allows, got through"
         return Claim(rule.name, rule.direction, Proof.LEAKING, reason, _ids(leaks))
+    if blocked:
+        return _open(rule, f"{len(blocked)} of {len(alone)} flows that it alone allows did not get through")
     held = [item for item in near if item.agreement in SHOWN]
     if held:
         reason = f"{len(reached)} flows that it alone allows got through, {len(held)} next to them did not"

@@ -111,6 +111,16 @@ def test_every_kind_is_compared_where_kinds_come_or_go() -> None:
     assert {"shop/deployment/d (x1, now y2)"} == {item.destination for item in found.closed}
 
 
+def test_pod_of_a_new_name_beside_one_that_stays_is_compared() -> None:
+    """web-2 goes and web-3 comes, of a kind that a rule lets in."""
+    rule = policy("shop/p", selector(app="db"), ingress=[allow(pods(track="canary"))])
+    stays = pod("shop/web-1", owner="ReplicaSet/web", app="web")
+    old = [DB, rule, stays, pod("shop/web-2", owner="ReplicaSet/web", app="web")]
+    new = [DB, rule, stays, pod("shop/web-3", owner="ReplicaSet/web", app="web", track="canary")]
+
+    assert {"shop/replicaset/web (web-2, now web-3)"} == {item.source for item in difference(old, new).opened}
+
+
 def test_ports_of_both_sides_are_asked_by_default() -> None:
     old = pod("shop/db", owner="StatefulSet/db", app="db", ports=[port(5432)])
     new = [WEB, DB, policy("shop/p", selector(app="db"), ingress=[allow(ports=[tcp(9999)])])]

@@ -112,3 +112,14 @@ def test_rules_come_in_the_order_of_their_policy() -> None:
     found = rule_claims([], Model(snapshot(policy("shop/db", selector(), ingress=rules))), PLACED)
 
     assert [item.subject for item in found] == [f"shop/db.ingress[{number}]" for number in range(11)]
+
+
+def test_rule_that_is_enforced_in_part_is_not_proven() -> None:
+    """The first port of its range gets through and the last one does not."""
+    last = replace(reached(BLOCKAGE), flow=replace(reached().flow, id=9, port=8010))
+
+    found = claim([reached(), last, other_port()])
+    assert (found.proof, found.reason) == (
+        Proof.NOT_PROVEN,
+        "1 of 2 flows that it alone allows did not get through",
+    )
