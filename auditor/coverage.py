@@ -21,6 +21,7 @@ from auditor.duties import (
     Scene,
     denies_alone,
     duties,
+    edges_met,
     policed_end,
     rules_alone,
     spots,
@@ -131,11 +132,13 @@ class _Offer:
         self._scene = scene
         self._ordered = ordered
         # Flows of one pair that decide alike differ in their port only, and meet the same duties: the first stands
-        # for all.  Decisions made apart may be equal too; then both are offered, and the later one is never needed.
+        # for all, but for the edges of ports that a rule gives.  Decisions made apart may be equal too; then both are
+        # offered, and the later one is never needed.
         alike: dict[tuple[object, ...], PlannedFlow] = {}
         for flow in ordered:
             ends = id(flow.predicted.egress), id(flow.predicted.ingress)
-            alike.setdefault((flow.source, flow.destination, flow.family, flow.protocol, *ends), flow)
+            edge = flow.port if any(edges_met(flow, scene)) else 0
+            alike.setdefault((flow.source, flow.destination, flow.family, flow.protocol, edge, *ends), flow)
         self._meeting: dict[Duty, list[PlannedFlow]] = defaultdict(list)
         for flow in alike.values():
             for duty in duties(flow, scene):

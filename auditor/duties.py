@@ -7,7 +7,7 @@ that it alone allows, and one next to it that nothing allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from auditor.model.flow import Decision, Direction, DirectionDecision, Family, PolicyRef, Verdict
@@ -34,6 +34,8 @@ class Scene:
     """Id of the identity by the key of a stand-in; controls have none."""
     audited: frozenset[str]
     """Ids of the identities that were asked for."""
+    edges: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """The first and the last ports of the ranges that a rule gives by number, by the rule's name."""
 
     def asks_for(self, key: str) -> bool:
         """Whether a stand-in stands for an identity that was asked for."""
@@ -82,6 +84,13 @@ def policy_alone(end: DirectionDecision) -> PolicyRef | None:
     return found[0] if len(found) == 1 < len(end.isolating) and not end.free else None
 
 
+def edges_met(flow: PlannedFlow, scene: Scene) -> Iterator[tuple[str, Direction]]:
+    """The rules that alone allow a flow and of which its port is an edge: engines forget ports of lists, and endPorts."""
+    for name, direction in rules_alone(flow.predicted):
+        if flow.port in scene.edges.get(name, ()):
+            yield name, direction
+
+
 def spots(flow: PlannedFlow, direction: Direction) -> tuple[Spot, Spot]:
     """Where a flow's neighbours are, nearest first: other ports of the pair; other peers of the policed end's port."""
     # Plain values, because these are keys of hundreds of thousands of flows and enums hash slowly.
@@ -99,6 +108,11 @@ def duties(flow: PlannedFlow, scene: Scene) -> list[Duty]:
     for direction in Direction:
         if scene.asks_for(policed_end(flow, direction)):
             found += _of_policies(flow, direction)
+    for name, direction in edges_met(flow, scene):
+        if scene.asks_for(policed_end(flow, direction)):
+            found.append(
+                ("rule allows at", name, direction.value, flow.family.value, flow.protocol.value, str(flow.port))
+            )
     return found
 
 

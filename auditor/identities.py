@@ -26,6 +26,7 @@ from auditor.model.rules import (
     LAST_PORT,
     AccountIs,
     AccountLabels,
+    Action,
     Clause,
     InBlock,
     Match,
@@ -271,6 +272,17 @@ def _about(classified: Classified, section: Section, clause: Clause) -> int:
 def edges_of(clauses: Iterable[Clause], protocol: Protocol = Protocol.TCP) -> set[int]:
     """First and last port of every range that clauses give by number for a protocol."""
     return {port for term in port_terms(clauses) if term.protocol in {protocol, None} for port in edges(term)}
+
+
+def rule_edges(model: Model) -> dict[str, frozenset[int]]:
+    """First and last port of every range that rules that allow give by number, by the rule's name."""
+    found: dict[str, frozenset[int]] = defaultdict(frozenset)
+    for section in model.all_sections():
+        for clause in section.clauses:
+            if clause.action is Action.ALLOW:
+                ports = (port for term in port_terms((clause,)) for port in edges(term))
+                found[f"{section.ref}.{clause.path}"] |= frozenset(ports)
+    return found
 
 
 def beside_tcp(clauses: Iterable[Clause], free: Iterable[int]) -> set[Query]:

@@ -14,7 +14,7 @@ from auditor.coverage import bounded, choose, judgeable
 from auditor.duties import Scene
 from auditor.evaluate.model import Model
 from auditor.flows import FlowMaker
-from auditor.identities import OWN_NAMESPACE
+from auditor.identities import OWN_NAMESPACE, rule_edges
 from auditor.model.cluster import Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect
 from auditor.model.expectation import Demand
@@ -104,6 +104,7 @@ def make_plan(
         nodes={item.key: item.node for item in (*clones, *controls)},
         identities={item.key: item.identity for item in clones},
         audited=audited,
+        edges=rule_edges(model),
     )
     offered = judgeable(maker.flows(), skipped)
     kept = frozenset(flow.id for flow in offered if maker.is_demanded(flow))

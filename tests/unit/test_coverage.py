@@ -21,7 +21,7 @@ from reports.forecast import render as render_forecast
 from tests import fakes
 from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, selector, snapshot, tcp
 from tests.evidence import flow
-from tests.unit.auditing import Audited, audit
+from tests.unit.auditing import Audited, audit, keys
 from tests.unit.planning import by_key, clones, plan
 
 RULES = Options(coverage=Coverage.RULES, sample=0)
@@ -64,6 +64,31 @@ def test_rules_take_a_part_and_smoke_a_smaller_one() -> None:
         left = [skip for skip in made.skipped if skip.by_choice and skip.flows]
         assert {skip.what.split()[-2] for skip in left} == {"allowed", "denied"}
         assert not any(skip.unjudged or skip.identity for skip in left)
+
+
+RANGE: tuple[Raw, ...] = (
+    pod("shop/a", on="n0", app="a"),
+    pod("shop/b", on="n1", app="b"),
+    policy("shop/a-in", selector(app="a"), ingress=[allow(pods(app="b"), ports=[tcp(443), tcp(8000, 8010), tcp(53)])]),
+)
+
+
+def test_rules_try_every_number_that_a_rule_names_and_both_ends_of_a_range() -> None:
+    """An engine may forget a port of a list, or the endPort, and enforce the rest."""
+    made = coverage("rules", *RANGE)
+
+    allowed = {flow.port for flow in made.flows if flow.predicted.ingress.allowing}
+    assert allowed == {53, 443, 8000, 8010}
+
+
+def test_a_rule_whose_last_port_is_not_let_through_is_not_proven() -> None:
+    """As on an engine that ignores endPort."""
+    named = keys(audit(objects=RANGE, options=RULES))
+    done = audit(fakes.flipped(named["shop/b"], named["shop/a"], 8010), objects=RANGE, options=RULES)
+
+    (rule,) = done.material.comparison.rules
+    assert rule.proof is Proof.NOT_PROVEN
+    assert done.summary.blockages == 1
 
 
 def test_rules_stand_for_every_identity() -> None:
