@@ -85,7 +85,7 @@ def policy_alone(end: DirectionDecision) -> PolicyRef | None:
 
 
 def edges_met(flow: PlannedFlow, scene: Scene) -> Iterator[tuple[str, Direction]]:
-    """The rules that alone allow a flow and of which its port is an edge: engines forget ports of lists, and endPorts."""
+    """The rules that alone allow a flow and of which its port is an edge: engines forget some, or endPort."""
     for name, direction in rules_alone(flow.predicted):
         if flow.port in scene.edges.get(name, ()):
             yield name, direction
