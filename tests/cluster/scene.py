@@ -18,6 +18,8 @@ from tests.cluster.cluster import Cluster
 
 IMAGE = "docker.io/library/busybox:1.37"
 _PORT = 80
+LOOK = 0.5
+"""Seconds between two looks at who reaches whom: each starts a kubectl for every source."""
 
 Matrix = Mapping[tuple[str, str], bool]
 """(node of the client, node of the server) -> whether an echo came back."""
@@ -78,6 +80,7 @@ class Scene:
             found = self.matrix(family)
             held = held + 1 if found == wanted else 0
             assert held or time.monotonic() < deadline, f"wanted {_text(wanted)}, found {_text(found)}"
+            time.sleep(0 if held else LOOK)
 
     def all(self, *, reached: bool) -> Matrix:
         """The matrix in which every cell is the same."""

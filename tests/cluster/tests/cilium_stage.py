@@ -22,7 +22,7 @@ from auditor.model.ends import Address
 from auditor.model.flow import Family, Verdict
 from tests.cilium import NODES, ON_NODES, OUTSIDE, SCENE, SERVED, Case
 from tests.cluster.cluster import Cluster
-from tests.cluster.scene import IMAGE
+from tests.cluster.scene import IMAGE, LOOK
 
 EXT = "ext"
 PATIENCE = 60.0
@@ -159,6 +159,7 @@ class Stage:
                 seen = self.seen(case)
                 held = held + 1 if seen == case.flows else 0
                 assert held or time.monotonic() < deadline, f"packets say {seen}"
+                time.sleep(0 if held else LOOK)
         finally:
             self.remove(*case.objects)
 

@@ -19,6 +19,8 @@ CONTROL = "control"
 PATIENCE = 900.0
 """Seconds for whatever a run does on a slow machine."""
 POLL = 0.05
+LOOK = 0.3
+"""Seconds between two looks that ask an API server: it has its work to do too."""
 QUICK = ("--settle", "0", "--rate", "200")
 """For runs whose pace and settle time are not what a test is about."""
 
@@ -207,9 +209,9 @@ def _with_report(words: Sequence[str], folder: Path) -> list[str]:
     return [*words, *whole, "-o", f"json={folder / 'report.json'}", "-o", "table"]
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait for a condition."""
+def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE, every: float = POLL) -> None:
+    """Wait for a condition; `every` is the time between two looks."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(POLL)
+        time.sleep(every)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.cluster.api import Api
 from tests.cluster.cluster import Cluster
-from tests.cluster.tests.audit.command import until
+from tests.cluster.tests.audit.command import LOOK, until
 
 Object = dict[str, Any]
 BUSYBOX = "busybox:1.37"
@@ -37,7 +37,7 @@ class Site:
 
     def await_ready(self, but: str = "") -> None:
         """Wait until every pod is Ready, save for one of this name, and every Deployment has all its replicas."""
-        until(lambda: self._all_ready(but), "every pod is Ready")
+        until(lambda: self._all_ready(but), "every pod is Ready", every=LOOK)
 
     def clear(self) -> None:
         """Take away everything that audits could see."""
@@ -48,7 +48,7 @@ class Site:
         doomed = [name for name in names if name not in STANDING]
         if doomed:
             self.cluster.kubectl("delete", "namespace", *doomed, "--ignore-not-found", "--wait=false")
-        until(lambda: not self._strange_pods(), "the pods of the last test are gone")
+        until(lambda: not self._strange_pods(), "the pods of the last test are gone", every=LOOK)
 
     def items(self, path: str) -> list[Object]:
         """The items of a list."""
@@ -83,7 +83,7 @@ class Site:
             status, found = self.api.request("GET", f"/api/v1/namespaces/{namespace}")
             return status == MISSING or "deletionTimestamp" not in found["metadata"]
 
-        until(free, f"the old namespace {namespace} is gone")
+        until(free, f"the old namespace {namespace} is gone", every=LOOK)
 
     def _all_ready(self, but: str) -> bool:
         replicas = [
