@@ -15,7 +15,7 @@ from auditor.external import parse_externals
 from auditor.flag_values import at_least, budget, default, fraction, seconds
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
-from auditor.model.options import Coverage, Kind, Mode, Options, Targets
+from auditor.model.options import Coverage, Kind, Mode, Options, Targets, Transport
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 from auditor.stranger_flags import add_strangers, check_strangers, never_ports
 
@@ -179,6 +179,10 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"test workloads although this may react: {', '.join(item.value for item in Kind)}; repeatable",
     )
+    _add_probe_pods(group)
+
+
+def _add_probe_pods(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--image",
         default=DEFAULTS.image,
@@ -189,6 +193,12 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         choices=AGENTS,
         default=DEFAULTS.agent,
         help=default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
+    )
+    group.add_argument(
+        "--transport",
+        choices=[item.value for item in Transport],
+        default=DEFAULTS.transport.value,
+        help=default("exec; logs: work in their annotations, answers in their logs, no exec", DEFAULTS.transport.value),
     )
 
 
@@ -332,6 +342,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         selector=parse_selector(flags.selector) if flags.selector else None,
         image=flags.image,
         agent=flags.agent,
+        transport=Transport(flags.transport),
         max_pods=flags.max_pods,
         max_flows=flags.max_flows,
         rate=flags.rate,

@@ -20,7 +20,7 @@ from auditor.model.dialect import API, Dialect
 from auditor.model.expectation import Demand
 from auditor.model.flow import Direction, Verdict
 from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
-from auditor.model.options import Mode, Options
+from auditor.model.options import Mode, Options, Transport
 from auditor.model.probe import Estimate, PlannedFlow, Probe, ProbePlan, Role, Skip, StandIn
 from auditor.rounds import timeouts
 from probes.capacity import Room
@@ -35,7 +35,8 @@ OWN_LABELS = {"app.kubernetes.io/managed-by": "netaudit", "pod-security.kubernet
 V1 = "NetworkPolicy"
 CONTROLS = 2
 """Controls on each node in use."""
-REQUESTS_PER_POD = 6
+REQUESTS_PER_POD = {Transport.EXEC: 6, Transport.LOGS: 9}
+"""An exec is one request, an annotation and a log are two."""
 FIXED_REQUESTS = 40
 
 
@@ -354,7 +355,11 @@ def estimate(plan: ProbePlan, options: Options) -> Estimate:
     pods = len(plan.stand_ins)
     namespaces = {stand_in.namespace for stand_in in plan.stand_ins} | set(plan.own_namespaces)
     requests = (
-        FIXED_REQUESTS + 5 * len(namespaces) + 3 * len(plan.own_namespaces) + REQUESTS_PER_POD * pods + _watched(plan)
+        FIXED_REQUESTS
+        + 5 * len(namespaces)
+        + 3 * len(plan.own_namespaces)
+        + REQUESTS_PER_POD[options.transport] * pods
+        + _watched(plan)
         if pods
         else 0
     )

@@ -52,7 +52,7 @@ HARMLESS = frozenset(
 cluster, which image, which dangers are taken, which files are written and how much is made is not for it to say."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _ERROR_AT = re.compile(r"at line (\d+)")
-OTHERS = frozenset({"AGENT", "DEADLINE", "NONCE", "PORTS", "RUN", "WRITE_CASES"})
+OTHERS = frozenset({"AGENT", "COURIER", "DEADLINE", "LINGER", "NONCE", "PORTS", "RUN", "WRITE_CASES"})
 """What `NETAUDIT_` variables without an option are called: those of probe pods, and one of the tests."""
 OTHERS_BEGIN = "TEST_"
 NEAR = 0.75

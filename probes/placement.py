@@ -20,6 +20,8 @@ from probes.wire import listener_word
 
 CONTAINER = "probe"
 GATE = "netaudit/never-ready"
+WORK = "netaudit/work"
+"""The annotation that holds a batch of work where nobody may exec; the courier reads it in /netaudit/work."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "shell": ("sh", "-c", 'eval "$NETAUDIT_AGENT"', "netaudit"),
     # Isolated and without site packages: nothing of the image has a say in what the agent imports.
@@ -71,6 +73,15 @@ class AgentSpec:
     """Life time: after it the agent ends by itself, and the kubelet ends the pod."""
     name: str = "shell"
     """Which of the agents it is; the pace depends on it."""
+    courier: str = ""
+    """What hands it its work from the pod's annotations; empty where execs do."""
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The words that start what runs in a probe pod: the courier, which starts the listeners, or the listeners."""
+        if not self.courier:
+            return self.command("serve")
+        return tuple(word.replace("NETAUDIT_AGENT", "NETAUDIT_COURIER") for word in COMMANDS[self.name])
 
     def command(self, half: str) -> tuple[str, ...]:
         """The words that start one half of the agent, `serve` or `probe`, in a pod that has its text."""
@@ -231,6 +242,7 @@ def pod_manifest(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str, 
 
 
 def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> Manifest:
+    by_log = bool(agent.courier)
     return {
         "nodeName": stand_in.node,
         "restartPolicy": "Never",
@@ -250,14 +262,16 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                 "name": CONTAINER,
                 "image": agent.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": list(agent.command("serve")),
+                "command": list(agent.first),
                 "env": [
                     {"name": "NETAUDIT_AGENT", "value": _escaped(agent.script)},
                     {"name": "NETAUDIT_NONCE", "value": nonce},
                     {"name": "NETAUDIT_RUN", "value": marks.run},
                     {"name": "NETAUDIT_PORTS", "value": " ".join(map(listener_word, stand_in.listens))},
                     {"name": "NETAUDIT_DEADLINE", "value": str(agent.seconds)},
+                    *_courier_env(agent),
                 ],
+                **({"volumeMounts": [{"name": "work", "mountPath": "/netaudit", "readOnly": True}]} if by_log else {}),
                 "ports": [
                     {"name": port.name, "containerPort": port.number, "protocol": port.protocol.value}
                     for port in stand_in.named_ports
@@ -267,7 +281,19 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                 "securityContext": _container_security(),
             }
         ],
+        # The kubelet writes it anew as soon as the annotation changes.
+        **({"volumes": [{"name": "work", "downwardAPI": {"items": [_WORK_FILE]}}]} if by_log else {}),
     }
+
+
+_WORK_FILE = {"path": "work", "fieldRef": {"fieldPath": f"metadata.annotations['{WORK}']"}}
+
+
+def _courier_env(agent: AgentSpec) -> list[Manifest]:
+    if not agent.courier:
+        return []
+    said = {"NETAUDIT_COURIER": _escaped(agent.courier), "NETAUDIT_LINGER": "no"}
+    return [{"name": name, "value": value} for name, value in said.items()]
 
 
 def _escaped(script: str) -> str:

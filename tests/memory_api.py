@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -95,6 +95,9 @@ class MemoryApi(KubeApi):
         self.kubelet: Callable[[Raw], Raw] = lambda pod: {}
         """Gives the status that a pod has once it was looked at; nothing where it just runs."""
         self.agent: Agent = lambda pod, work: ()
+        self.logs: dict[str, bytes] = {}
+        """What each pod has said since it began, where nobody execs into it."""
+        self._unsaid: dict[str, list[Step]] = {}
         self.slow_posts = 0.0
         self.told: list[Raw] = []
         """Events, in the order in which they were written."""
@@ -246,7 +249,7 @@ class MemoryApi(KubeApi):
         """Remove pods whose owners are gone."""
         uids = {item["metadata"]["uid"] for item in self.objects.values()}
         for path, item in list(self.objects.items()):
-            owners = item["metadata"].get("ownerReferences") or ()
+            owners = [owner for owner in item["metadata"].get("ownerReferences") or () if "uid" in owner]
             if owners and not any(owner["uid"] in uids for owner in owners):
                 self.drop(path)
 
@@ -313,3 +316,26 @@ class MemoryApi(KubeApi):
     ) -> AsyncIterator[ExecChannel]:
         await self._answer("EXEC", f"/api/v1/namespaces/{namespace}/pods/{pod}", lambda: None)
         yield MemoryChannel(self.agent, pod)
+
+    async def annotate(self, path: str, annotations: Mapping[str, str]) -> None:
+        pod = path.rpartition("/")[2]
+
+        def act() -> None:
+            metadata = self._stored(path)["metadata"]
+            self.change(path, metadata={**metadata, "annotations": {**metadata["annotations"], **annotations}})
+            self._unsaid[pod] = [b"\n", *self.agent(pod, annotations["netaudit/work"].encode())]
+
+        await self._answer("PATCH", path, act)
+
+    async def log(self, namespace: str, pod: str, container: str, seconds: float) -> AsyncGenerator[bytes, None]:
+        """All that was said, then what the agent's script goes on to say; it ends where that does."""
+        await self._answer("LOG", f"/api/v1/namespaces/{namespace}/pods/{pod}", lambda: None)
+        yield self.logs.get(pod, b"")
+        for step in self._unsaid.pop(pod, []):
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, bytes):
+                self.logs[pod] = self.logs.get(pod, b"") + step
+                yield step
+            else:
+                await asyncio.sleep(step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypedDict
@@ -41,6 +41,7 @@ ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
 UNAUTHENTICATED = 401
 MISSING, CONFLICT, GONE = 404, 409, 410
+MERGE_PATCH = "application/merge-patch+json"
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
 kube_config: Any = untyped_config
@@ -189,6 +190,10 @@ class KubeApi:
         """Replace an object; its resourceVersion, if given, must still be the stored one."""
         return await self._json("PUT", path, {}, body)
 
+    async def annotate(self, path: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations of an object, whatever else it has, by a merge patch (RFC 7386)."""
+        await self._json("PATCH", path, {}, {"metadata": {"annotations": dict(annotations)}})
+
     async def delete(self, path: str, **options: object) -> bool:
         """Delete an object; false when it was not there."""
         try:
@@ -219,6 +224,18 @@ class KubeApi:
                     yield event
         except (*TRANSPORT_FAULTS, msgspec.DecodeError) as error:
             raise unreachable(self.host, error) from error
+
+    async def log(self, namespace: str, pod: str, container: str, seconds: float) -> AsyncGenerator[bytes, None]:
+        """Yield what a container has said and goes on to say; raises ConnectionError where that is cut off."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        response = await self._send("GET", path, {"container": container, "follow": "true"}, None, stream=seconds)
+        try:
+            async for data in response.content.iter_any():
+                yield data
+        except TRANSPORT_FAULTS as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+        finally:
+            response.close()
 
     @asynccontextmanager
     async def exec(
@@ -286,7 +303,7 @@ class KubeApi:
         verb, url, headers, _, _ = await self._client.param_serialize(
             method, path, query_params=list(query), auth_settings=["BearerToken"]
         )
-        return verb, url, dict(headers)
+        return verb, url, {**headers, **({"Content-Type": MERGE_PATCH} if method == "PATCH" else {})}
 
     async def _json(
         self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None = None

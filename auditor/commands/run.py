@@ -27,7 +27,7 @@ from auditor.commands.journals import JournalFile, discard, folder_of, kept, loa
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
 from auditor.flags import options_from, outputs_from
-from auditor.model.options import Mode, Options
+from auditor.model.options import Mode, Options, Transport
 from auditor.model.report import AuditReport, Run
 from auditor.past import Past, check
 from auditor.plan import CONTROL_NAMESPACE
@@ -35,7 +35,7 @@ from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
 from auditor.verdict import incompleteness
-from probes.agents import text_of
+from probes.agents import courier_of, text_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, choose_agent
 from reports import FORMATS
@@ -83,10 +83,11 @@ async def _audit(
     expires = started + timedelta(seconds=2 * options.budget)
     marks = Marks(_random(6), __version__, _stamp(expires))
     agent = choose_agent(options.agent, options.image)
+    courier = courier_of(agent) if options.transport is Transport.LOGS else ""
     backend = KubernetesBackend(
         api=api,
         marks=marks,
-        agent=AgentSpec(options.image, text_of(agent), options.budget, agent),
+        agent=AgentSpec(options.image, text_of(agent), options.budget, agent, courier),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=_now,

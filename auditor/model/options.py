@@ -48,6 +48,15 @@ class Targets(enum.Enum):
     """The workloads' own pods as well, by handshake."""
 
 
+class Transport(enum.Enum):
+    """How work gets to the agents, and what they found back."""
+
+    EXEC = "exec"
+    """By exec into the probe pods, on stdin and stdout."""
+    LOGS = "logs"
+    """By an annotation of the probe pods and their logs, where nobody may exec."""
+
+
 class Coverage(enum.Enum):
     """How many of the flows that could be tried are."""
 
@@ -72,6 +81,7 @@ class Options:
     image: str = "busybox:1.37"
     agent: str = "auto"
     """What runs in the probe pods: shell, python, or auto, by the image's name."""
+    transport: Transport = Transport.EXEC
     max_pods: int = 200
     max_flows: int = 200_000
     rate: int = 20

@@ -338,9 +338,9 @@ class Batch:
         """Let the caller leave first: an exec that ends by itself may lose what was not read yet."""
         self.client.live, self.client.timers = {}, []  # a socket that nobody holds is closed
         over = time.monotonic() + LINGER
-        while not self.gone and time.monotonic() < over:
-            self._turn(over - time.monotonic())
         self._flush()
+        while not self.gone and time.monotonic() < over and (self._out or own("LINGER") != "no"):
+            self._turn(over - time.monotonic())
 
 
 def listen(family: int, address: str, port: int, protocol: str) -> socket.socket:

@@ -314,6 +314,7 @@ age() { # milliseconds since the pod's first process started; -1 where nothing t
 }
 
 linger() { # the caller leaves first: an exec that ends by itself may lose what was not read yet
+    [ "${NETAUDIT_LINGER:-}" != no ] || return 0
     sleep 3 6>&- 8<&- 9>&- &
     timer=$!
     { read -r _ <&8; kill "$timer"; } &

@@ -9,7 +9,7 @@ import pytest
 from auditor.errors import UsageError
 from auditor.flags import Output, build_parser, options_from, outputs_from, parse_selector
 from auditor.model.finding import Severity
-from auditor.model.options import Coverage, Mode, Options, Targets
+from auditor.model.options import Coverage, Mode, Options, Targets, Transport
 
 FORMATS = ("table", "json", "html")
 
@@ -31,7 +31,8 @@ def test_everything_said() -> None:
     """Every flag has its place; namespaces are sorted, each once."""
     words = (
         "-n b -n a --namespace b -l app=web --image netshoot --agent python --max-pods 9 --max-flows 8 --rate 7 "
-        "--budget 2m --settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low --coverage smoke --seed 3"
+        "--budget 2m --settle 1.5 --start-timeout 1m --min-coverage 0.5 --fail-on low --coverage smoke --seed 3 "
+        "--transport logs"
     )
 
     assert options(*words.split()) == Options(
@@ -39,6 +40,7 @@ def test_everything_said() -> None:
         selector=parse_selector("app=web"),
         image="netshoot",
         agent="python",
+        transport=Transport.LOGS,
         max_pods=9,
         max_flows=8,
         rate=7,

@@ -21,7 +21,7 @@ from probes.admitted import holder_fault, obstacle, rehearsed, unforeseen
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
 from probes.backends.kubernetes.batch import carry_out
-from probes.backends.kubernetes.conversation import Desk
+from probes.backends.kubernetes.conversation import Desk, Logs
 from probes.backends.kubernetes.ending import Ending, to_the_end, unfailing
 from probes.backends.kubernetes.homes import HOME, ensure_namespaces
 from probes.backends.kubernetes.lease import Clock, HeldLease
@@ -183,6 +183,7 @@ class _Session:
         self._began = time.monotonic()
         self._execs: Counter[str] = Counter()
         self._greeted: Counter[str] = Counter()
+        self._logs = Logs()
         self._level = 0
         """How often the pace was halved."""
 
@@ -281,7 +282,7 @@ class _Session:
         level = level_within(self._level, agent.name, probes, nodes, agent.seconds / ROUNDS_IN_BUDGET)
         bound = bound_at(agent.name, level)
         api, chance = self._backend.api, self._backend.chance
-        desk = Desk(api, agent, here, number, self._elapsed, chance, self._execs, self._greeted)
+        desk = Desk(api, agent, here, number, self._elapsed, chance, self._execs, self._greeted, self._logs)
         batches = split(probes, nodes, bound)
         work = run_batches(
             batches, Room(bound), partial(carry_out, desk), lambda done: self._on_event(Progressed(done))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -248,3 +248,45 @@ async def test_an_exec_opens_once_its_server_lets_it(handlers: Sequence[Handler]
     assert channel.exit_code == 0
     assert moments[-1] - moments[0] >= least
     assert len(moments) == len(handlers)
+
+
+async def test_an_annotation_is_merged_whatever_else_is_there() -> None:
+    """By a merge patch: neither the whole object nor a list of operations."""
+    asked: list[tuple[str, str, Any]] = []
+
+    async def patched(request: web.Request) -> web.Response:
+        asked.append((request.method, request.content_type, await request.json()))
+        return web.json_response({})
+
+    async with served(patched) as (api, _):
+        await api.annotate(f"{PODS}/p", {"netaudit/work": "work\n"})
+
+    body = {"metadata": {"annotations": {"netaudit/work": "work\n"}}}
+    assert asked == [("PATCH", "application/merge-patch+json", body)]
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_a_log_is_followed_until_it_ends_or_is_cut_off(is_cut: bool) -> None:
+    """After 429 again, as any request; what came before a cut was read, and the cut is told."""
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        assert dict(request.query) == {"container": "c", "follow": "true"}
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"one\n")
+        if is_cut:
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    heard: list[bytes] = []
+    async with served(throttled, log) as (api, _), aclosing(api.log("shop", "p", "c", 60)) as said:
+        outcome = await asyncio.gather(_all(said, heard), return_exceptions=True)
+
+    assert b"".join(heard) == b"one\n"
+    assert isinstance(outcome[0], ConnectionError) == is_cut
+
+
+async def _all(said: AsyncIterator[bytes], heard: list[bytes]) -> None:
+    async for data in said:
+        heard.append(data)  # noqa: PERF401 -- what came before a fault is kept

@@ -18,10 +18,11 @@ from auditor.model.flow import Protocol
 from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
 from probes import agents
-from probes.agents import PARTS
+from probes.agents import COURIERS, PARTS
 from probes.pace import BOUNDS
 from probes.placement import (
     COMMANDS,
+    WORK,
     AgentSpec,
     Manifest,
     Marks,
@@ -92,6 +93,23 @@ RESTRICTED: dict[str, Callable[[Manifest], bool]] = {
 def test_probe_pod_passes_the_restricted_level(rule: str, item: StandIn) -> None:
     """PodSecurity's strictest level admits it."""
     assert RESTRICTED[rule](made(item)["spec"])
+
+
+@pytest.mark.parametrize("name", COURIERS)
+def test_where_nobody_may_exec_work_comes_from_the_pods_own_annotation(name: str) -> None:
+    """A courier starts the listeners; its one volume is of a kind that the strictest level admits, and read-only."""
+    agent = AgentSpec("i", "text", 60, name, "courier $1")
+    spec = pod_manifest(CLONE, MARKS, agent, "n", "u")["spec"]
+    [container] = spec["containers"]
+    env = {item["name"]: item["value"] for item in container["env"]}
+
+    assert all(holds(spec) for rule, holds in RESTRICTED.items() if rule != "no volumes")
+    assert [set(volume) for volume in spec["volumes"]] == [{"name", "downwardAPI"}]
+    assert f"metadata.annotations['{WORK}']" in repr(spec["volumes"])
+    assert [mount["readOnly"] for mount in container["volumeMounts"]] == [True]
+    assert container["command"] == [word.replace("AGENT", "COURIER") for word in COMMANDS[name]]
+    assert (env["NETAUDIT_AGENT"], env["NETAUDIT_COURIER"], env["NETAUDIT_LINGER"]) == ("text", "courier $$1", "no")
+    assert WORK not in made()["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize("rule", RESTRICTED)
@@ -205,7 +223,10 @@ def test_each_agent_has_its_text_and_its_words() -> None:
     folder = Path(agents.__file__).parent
 
     assert set(PARTS) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
-    assert {path.name for path in folder.iterdir() if path.is_file()} == {*chain(*PARTS.values()), "__init__.py"}
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {
+        *chain(*PARTS.values(), [*COURIERS.values()]),
+        "__init__.py",
+    }
     assert max(bound.window for bound in BOUNDS.values()) == MAX_WINDOW
     for name, words in COMMANDS.items():
         spec = pod_manifest(CLONE, MARKS, AgentSpec("i", "t", 60, name), "n", "u")["spec"]
