@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,6 +116,38 @@ def test_switch_without_trace_on_one_node(
 
     assert_only_leaks(result, {"n2"})
     assert all("n2 does not enforce" in finding["cause"] for finding in result.report.raw["findings"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("blind", [set[str](), {"n2"}], ids=["still enforced", "not any more on one node"])
+def test_run_that_was_killed_at_its_end_is_gone_on_from(
+    cluster: ClusterFactory, deployed: Callable[[Cluster], Site], tmp_path: Path, blind: set[str]
+) -> None:
+    """Denials with all their proof are taken over where enforcement goes on, and none where it has stopped since."""
+    mine = cluster(engine="cilium", nodes=2)
+    place = deployed(mine)
+    command = Command(tmp_path, mine.kubeconfig)
+    with command.start("run", *SETTLE) as killed:
+        killed.await_line("clean up")
+        killed.signal(signal.SIGKILL)
+        killed.finish()
+
+    for node in blind:
+        inflict(mine, "policy-off", node)
+    try:
+        result = command.run("run", *SETTLE, "--resume", "last")
+    finally:
+        for node in blind:
+            inflict(mine, "policy-on", node)
+
+    report = result.report
+    taken = [item for item in report.raw["flows"] if item["measured"]]
+    print(report.summary, len(taken))  # noqa: T201
+    assert [item for item in taken if item["verdict"] == "denied"]
+    right = [flow for flow in report.judged("as-expected") if guides.deniers(flow.path)]
+    assert not [flow for flow in right if enforcers(report, flow) <= blind]
+    assert result.code == (3 if blind else 0)
+    assert place.traces() == []
 
 
 @pytest.mark.long

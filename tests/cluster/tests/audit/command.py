@@ -173,6 +173,11 @@ class Command:
         with self.start(*words) as running:
             return running.finish(timeout)
 
+    @property
+    def journals(self) -> list[Path]:
+        """The journals of its runs that stayed."""
+        return sorted((self._folder / ".local/state/netaudit/journals").glob("*"))
+
     @contextmanager
     def start(self, *words: str) -> Iterator[Running]:
         """Start it; it has ended when the block ends."""

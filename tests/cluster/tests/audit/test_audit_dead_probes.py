@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from auditor.model.journal import Round
+from auditor.recording import decode
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import inflict
 from tests.cluster.tests.audit import killing
@@ -17,6 +21,8 @@ WEB, CLIENT = "vault/web", "vault/client"
 DENIED = {(CLIENT, WEB, 8642), (CONTROL, WEB, 80), (CONTROL, WEB, 8642)}
 OPEN, SURE = "inconclusive", "as-expected"
 MINUTE = 60.0
+LOGS = Path(__file__).parents[4] / "deploy/kustomize/clone-logs"
+ACCOUNT = "system:serviceaccount:netaudit:netaudit"
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +181,65 @@ def test_api_server_that_is_away_at_the_end(vault: Site, lax: Cluster, netaudit:
     assert result.report.raw["leftovers"]
     assert swept.code == 0, swept.err
     assert vault.traces() == []
+
+
+def test_killed_run_is_gone_on_from(vault: Site, netaudit: Command) -> None:
+    """What a run had shown when it was killed is taken over by the next, all else is tried anew, and nothing stays."""
+    with netaudit.start("run", "--settle", "10m") as killed:
+        killed.await_line("probe (")
+        until(lambda: len(netaudit.journals) == 1 and 1 in rounds(netaudit), "the round of flows is noted")
+        killed.signal(signal.SIGKILL)
+        killed.finish()
+    (journal,) = netaudit.journals
+    left, mode = vault.traces(), journal.stat().st_mode & 0o777
+    result = netaudit.run("run", "--settle", "1", "--resume", "last")
+
+    report = result.report
+    taken = [item for item in report.raw["flows"] if item["measured"]]
+    assert left
+    assert mode == 0o600
+    assert result.code == 3
+    assert {flow.path for flow in report.judged("leak")} == DENIED
+    assert agreements(report.flows) == {"leak", SURE}
+    assert len(taken) == report.summary["taken_over"] > 0
+    assert {item["verdict"] for item in taken} == {"allowed"}
+    assert f"taken over from run {journal.stem}" in report.summary["sentence"]
+    assert netaudit.journals == []
+    assert vault.traces() == []
+
+
+def rounds(netaudit: Command) -> set[int]:
+    """The rounds that a run has noted so far."""
+    entries = decode(netaudit.journals[0].read_bytes())
+    return {seen.round for entry in entries if isinstance(entry, Round) for seen in entry.seen}
+
+
+def test_where_nobody_may_exec(vault: Site, lax: Cluster, tmp_path: Path) -> None:
+    """With the rights of clone-logs, which lack exec, `--transport logs` says of each flow what execs would say."""
+    lax.kubectl("apply", "-k", str(LOGS))
+    try:
+        mine = Command(tmp_path, as_account(lax, tmp_path))
+        may = lax.kubectl("auth", "can-i", "create", "pods", "--subresource=exec", f"--as={ACCOUNT}", check=False)
+        result = mine.run("run", "--settle", "1", "--transport", "logs")
+    finally:
+        lax.kubectl("delete", "-k", str(LOGS), "--wait=false")
+    until(lambda: vault.traces() == [], "nothing is left")
+
+    print(result.report.summary, result.err)  # noqa: T201
+    assert may.stdout.strip() == "no"
+    assert {flow.path for flow in result.report.judged("leak")} == DENIED
+    assert agreements(result.report.flows) == {"leak", SURE}
+    assert result.code == 3
+
+
+def as_account(cluster: Cluster, folder: Path) -> Path:
+    """Make a kubeconfig of netaudit's service account."""
+    token = cluster.kubectl("create", "token", "-n", "netaudit", "netaudit").stdout.strip()
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(config))
+    return file
 
 
 def test_one_run_at_a_time(vault: Site, netaudit: Command) -> None:
