@@ -17,6 +17,7 @@ from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options, Targets, Transport
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
+from auditor.pod_flags import add_probe_pods, check_transport
 from auditor.stranger_flags import add_strangers, check_strangers, never_ports
 
 DESCRIPTION = """\
@@ -49,7 +50,6 @@ examples:
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 DEFAULTS = Options()
-AGENTS = ("auto", "shell", "python")
 RUN_FORMATS = ("table", "json", "html")
 """What `reports` renders."""
 SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
@@ -179,27 +179,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help=f"test workloads although this may react: {', '.join(item.value for item in Kind)}; repeatable",
     )
-    _add_probe_pods(group)
-
-
-def _add_probe_pods(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--image",
-        default=DEFAULTS.image,
-        help=default("image of the probe pods: busybox, netshoot, netaudit's own or one with Python", DEFAULTS.image),
-    )
-    group.add_argument(
-        "--agent",
-        choices=AGENTS,
-        default=DEFAULTS.agent,
-        help=default("what runs in them; auto: python in netaudit's own image, shell in others", DEFAULTS.agent),
-    )
-    group.add_argument(
-        "--transport",
-        choices=[item.value for item in Transport],
-        default=DEFAULTS.transport.value,
-        help=default("exec; logs: work in their annotations, answers in their logs, no exec", DEFAULTS.transport.value),
-    )
+    add_probe_pods(group)
 
 
 def _add_journal(parser: argparse.ArgumentParser) -> None:
@@ -329,13 +309,7 @@ def options_from(flags: argparse.Namespace) -> Options:
             why="each run makes its policies anew, so that nothing measured before is about them",
             attempt=f"--mode {mode.value} alone",
         )
-    if mode is Mode.SHADOW and flags.enforce_time:
-        raise UsageError(
-            "--mode shadow does not time how soon policies hold",
-            why="the namespace where it would be timed holds copies of policies, which may deny what is to be tried",
-            attempt="--mode sentinel --enforce-time",
-        )
-    check_strangers(flags)
+    _check_beside(flags, mode)
     return Options(
         mode=mode,
         namespaces=tuple(sorted(set(flags.namespace))),
@@ -360,6 +334,17 @@ def options_from(flags: argparse.Namespace) -> Options:
         never_ports=never_ports(flags),
         enforce_time=flags.enforce_time,
     )
+
+
+def _check_beside(flags: argparse.Namespace, mode: Mode) -> None:
+    if mode is Mode.SHADOW and flags.enforce_time:
+        raise UsageError(
+            "--mode shadow does not time how soon policies hold",
+            why="the namespace where it would be timed holds copies of policies, which may deny what is to be tried",
+            attempt="--mode sentinel --enforce-time",
+        )
+    check_strangers(flags)
+    check_transport(flags)
 
 
 def parse_selector(text: str) -> LabelSelector:

@@ -40,6 +40,7 @@ ACTING = (
     "auditor.ports",
     "auditor.progress",
     "auditor.settings",
+    "auditor.pod_flags",
     "auditor.stranger_flags",
     "auditor.voice",
     "probes.agents",

@@ -238,3 +238,8 @@ def test_sentinel_mode_meets_no_strangers(words: tuple[str, str]) -> None:
 def test_port_that_is_none(word: str) -> None:
     with pytest.raises(SystemExit):
         options("--never-port", word)
+
+
+def test_logs_time_nothing() -> None:
+    with pytest.raises(UsageError, match="cannot time"):
+        options("--transport", "logs", "--enforce-time")
