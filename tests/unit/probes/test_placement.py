@@ -12,11 +12,11 @@ import pytest
 
 from auditor.cluster.decode_pod import decode_pod
 from auditor.cluster.decode_policy import decode_selector
-from auditor.flags import AGENTS
 from auditor.model.cluster import ContainerPort
 from auditor.model.flow import Protocol
 from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
+from auditor.pod_flags import AGENTS
 from probes import agents
 from probes.agents import COURIERS, PARTS
 from probes.pace import BOUNDS
