@@ -218,8 +218,8 @@ def _add_coverage(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--enforce-time",
         action=argparse.BooleanOptionalAction,
-        default=DEFAULTS.enforce_time,
-        help="also time on each node how soon policies hold, with a policy and two pods of netaudit's own",
+        help="also time on each node how soon policies hold, with a policy and two pods of netaudit's own "
+        "(default: with --mode sentinel)",
     )
 
 
@@ -332,7 +332,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         externals=parse_externals(flags.external),
         targets=Targets(flags.targets),
         never_ports=never_ports(flags),
-        enforce_time=flags.enforce_time,
+        enforce_time=mode is Mode.SENTINEL if flags.enforce_time is None else flags.enforce_time,
     )
 
 

@@ -177,7 +177,7 @@ def test_cleanup() -> None:
 
 def test_sentinel_mode_takes_no_scope() -> None:
     """It audits no workloads, so to choose some is a mistake rather than nothing."""
-    assert options("--mode", "sentinel") == Options(mode=Mode.SENTINEL, coverage=Coverage.FULL)
+    assert options("--mode", "sentinel") == Options(mode=Mode.SENTINEL, coverage=Coverage.FULL, enforce_time=True)
     for words in (("-n", "shop"), ("-l", "app=web")):
         with pytest.raises(UsageError, match="audits no workloads"):
             options("--mode", "sentinel", *words)
@@ -191,13 +191,13 @@ def test_sentinel_mode_tries_all_that_it_plans() -> None:
 @pytest.mark.parametrize(
     ("words", "on"),
     [
-        ("--mode sentinel", False),
-        ("--mode sentinel --enforce-time", True),
+        ("--mode sentinel", True),
+        ("--mode sentinel --no-enforce-time", False),
         ("--mode clone", False),
         ("--mode clone --enforce-time", True),
     ],
 )
-def test_nothing_is_timed_unasked(words: str, on: bool) -> None:
+def test_only_sentinel_mode_times_unasked(words: str, on: bool) -> None:
     assert options(*words.split()).enforce_time is on
 
 
