@@ -18,7 +18,8 @@ def test_a_run_that_loses_its_terminal_removes_everything(how: str, tmp_path: Pa
     told = tmp_path / "told"
     command = [sys.executable, str(HERE / "unheard.py"), how, str(told)]
 
-    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    env = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}  # its journal stays, because the run was broken off
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (130, "")
     standing, code, *left = told.read_text().split()
