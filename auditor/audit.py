@@ -3,107 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 
 from auditor.accord import answers
 from auditor.claims import node_claims, policy_claims
 from auditor.cluster.decode import decode
-from auditor.compare import as_stored, changed_flows, compare, moved_flows, recheck
+from auditor.compare import as_stored, changed_flows, compare, moved_flows
 from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
-from auditor.engines import Identification, identify_engine
 from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
 from auditor.evidence import Evidence
-from auditor.expected import cover, demands
-from auditor.greetings import Seen, after_moves, changed_handshakes, greet, to_repeat
-from auditor.handshakes import handshake_probes, placed, with_externals
+from auditor.forecast import Forecast, forecast
+from auditor.greetings import Seen, after_moves, changed_handshakes, greet
+from auditor.handshakes import placed
 from auditor.identities import same_class
-from auditor.model.cluster import Pod, Snapshot
-from auditor.model.expectation import Covered
+from auditor.measuring import Tried, measure
+from auditor.model.cluster import Pod
 from auditor.model.finding import Comparison, Greeting, Judgement
-from auditor.model.handshake import Handshake
 from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
-from auditor.model.options import Mode, Options, Targets
+from auditor.model.options import Mode, Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.model.timing import Trace
-from auditor.namesakes import Told
-from auditor.past import Past, Taken, check_cluster, take_over, with_past
-from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
+from auditor.past import Past, with_past
+from auditor.plan import is_audited
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
-from auditor.predict import predict
-from auditor.reals import Ready, gone, homes, standing, still_there, with_reals
+from auditor.reals import Ready, gone, standing
 from auditor.recording import Recorded, marks_of
 from auditor.rounds import (
-    CLOSING,
-    FLOWS,
-    OPENING,
-    SETTLE_STEPS,
-    SETTLED,
     Placement,
-    flow_probes,
-    listener_probes,
     running,
-    silent_listeners,
 )
 from auditor.rule_claims import rule_claims
-from auditor.sentinel import as_planned, in_use, is_sentinel, scene, sentinel_namespaces, sentinel_plan
-from auditor.shadow import Shadows, equivalent, outdated, shadows
+from auditor.sentinel import as_planned, in_use
+from auditor.shadow import outdated
 from auditor.timing import figures
-from auditor.timing_plan import with_timing
 from auditor.verdict import Material
 from probes.admitted import without_refused
 
-LISTENER_GRACE = 2.0
-"""Seconds that a listener gets which was not up when its pod was reported to run."""
 CLEANUP_RESERVE = 60
 """Seconds of the budget that are kept for removing what was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What is known before any packet is sent."""
-
-    snapshot: Snapshot
-    matrix: ReachabilityMatrix
-    plan: ProbePlan
-    engine: Identification
-    """Who seems to enforce policy; its dialect answers what the API leaves open, and nothing else."""
-    model: Model
-    """What decides: the policies that were read, and those that netaudit is to make."""
-    covered: tuple[Covered, ...] = ()
-    """The user's expectations, with the flows that they cover."""
-    taken: Mapping[int, Taken] = field(default_factory=dict)
-    """Flows that an earlier run measured and that are not tried anew, by id."""
-    resumed: str = ""
-    """The earlier run; empty where there is none."""
-    scene: Shadows | None = None
-    """In mode shadow: what stands for whom."""
-    ready: Ready = field(default_factory=dict)
-    """The pods that were ready, where handshakes are tried with real ones."""
-
-    @property
-    def told(self) -> Told:
-        """How to say what was found in the words of the user's cluster."""
-        return Told(self.scene.names if self.scene else {})
-
-    @property
-    def shown(self) -> ReachabilityMatrix:
-        """The matrix by the names of the workloads."""
-        return self.told.matrix(self.matrix)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What is measured: flows between probe pods, and handshakes with strangers."""
-
-    flows: tuple[PlannedFlow, ...]
-    handshakes: tuple[Handshake, ...] = ()
-    ready: Ready = field(default_factory=dict)
-    """Real pods as they were when they were chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,51 +64,6 @@ class Measured:
     began: Placement
     ended: Placement
     seen: Sequence[Observation]
-
-
-async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, past: Past | None = None) -> Forecast:
-    """Read the cluster, predict its flows and plan the probes; what holds of an earlier run need not be tried anew."""
-    on_event(StageStarted("read the cluster"))
-    snapshot = decode(await source.collect())
-    if past is not None:
-        check_cluster(past, snapshot.cluster_uid)
-    on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
-    engine = identify_engine(snapshot)
-    if options.mode is Mode.SENTINEL:
-        acted = scene(snapshot, options)
-        matrix = predict(acted, is_sentinel, engine.dialect, own=True)
-        plan = with_timing(sentinel_plan(acted, matrix, options, engine.dialect), snapshot, options)
-        return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
-    if options.mode is Mode.SHADOW:
-        return _shadowed(snapshot, engine, options)
-    matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
-    model = Model(snapshot, own_namespaces(), engine.dialect)
-    covered = cover(model, matrix.identities, options.expectations)
-    plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
-    audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
-    plan = with_externals(plan, model, matrix.identities, audited, options)
-    ready: Ready = {}
-    if options.targets is Targets.REAL:
-        ready = standing(await source.collect_pods(homes(matrix.identities)))
-        plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
-    plan = with_timing(plan, snapshot, options)
-    taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
-    if past is not None:
-        on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
-    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "", ready=ready)
-
-
-def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> Forecast:
-    stage = shadows(snapshot, options, engine.dialect)
-    matrix = predict(stage.acted, stage.covers, engine.dialect, own=True)
-    plan = make_plan(stage.acted, matrix, options, engine.dialect)
-    plan = Told(stage.names).plan(equivalent(plan, stage, matrix))
-    model = Model(stage.acted, own_namespaces(), engine.dialect)
-    return Forecast(snapshot, matrix, replace(plan, estimate=estimate(plan, options)), engine, model, scene=stage)
-
-
-def _in_reach(pod: Pod, options: Options) -> bool:
-    return not is_system(pod.namespace) or pod.namespace in options.namespaces
 
 
 async def run_audit(
@@ -362,39 +259,3 @@ def _greetings(measured: Measured, before: Model, after: After) -> tuple[Greetin
         Seen(began, measured.seen, measured.tried.flows),
         after_moves(handshakes, began, measured.ended, changed),
     )
-
-
-async def measure(
-    session: ProbeSession,
-    tried: Tried,
-    options: Options,
-    seen: list[Observation],
-    look: Callable[[], Awaitable[Ready | str]],
-) -> None:
-    """Carry out the rounds; observations are added to `seen` as they come, so that none is lost with the budget.
-
-    `look` says which real pods are ready, before any of them is met.
-    """
-    placement, flows = session.placed, tried.flows
-    seen += await session.run_round(OPENING, listener_probes(placement, options))
-    late = silent_listeners(placement, seen)
-    if late:
-        await session.wait_until(max(item.at for item in seen) + LISTENER_GRACE)
-        seen += await session.run_round(OPENING, listener_probes(placement, options, late))
-    seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
-    began = max((item.at for item in seen), default=0.0)
-    soon = handshake_probes([item for item in tried.handshakes if not item.is_once], placement, options)
-    if soon:
-        seen += await session.run_round(FLOWS, soon)
-    for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
-        again = flow_probes(recheck(flows, Evidence(placement, seen, flows)), placement, options)
-        if not again:
-            break
-        await session.wait_until(began + part * options.settle)
-        seen += await session.run_round(number, again)
-    strange = to_repeat(tried.handshakes, Seen(placement, seen, flows))
-    if strange:
-        await session.wait_until(began + options.settle)
-        there = handshake_probes(still_there(strange, tried.ready, await look()), placement, options)
-        seen += await session.run_round(SETTLED, there) if there else ()
-    seen += await session.run_round(CLOSING, listener_probes(placement, options))

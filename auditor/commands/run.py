@@ -18,7 +18,7 @@ from rich.console import Console
 from auditor import __version__
 from auditor.accord import predicted_answers
 from auditor.assemble import assemble
-from auditor.audit import forecast, run_audit
+from auditor.audit import run_audit
 from auditor.cluster.api import KubeApi
 from auditor.cluster.confined import OwnNamespaces
 from auditor.cluster.live import LiveCluster
@@ -27,6 +27,7 @@ from auditor.commands.journals import JournalFile, discard, folder_of, kept, loa
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
 from auditor.flags import options_from, outputs_from
+from auditor.forecast import forecast
 from auditor.model.options import Mode, Options, Transport
 from auditor.model.report import AuditReport, Run
 from auditor.past import Past, check

@@ -23,6 +23,8 @@ PACKAGES: list[str] = CONFIG["root_packages"]
 ACTING = (
     "auditor.__main__",
     "auditor.audit",
+    "auditor.forecast",
+    "auditor.measuring",
     "auditor.cli",
     "auditor.cluster.answers",
     "auditor.cluster.api",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from auditor.assemble import LIMITS
-from auditor.audit import Forecast, forecast, run_audit
+from auditor.audit import run_audit
 from auditor.evaluate.model import Model
+from auditor.forecast import Forecast, forecast
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction, Traffic

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from auditor.assemble import TIMED, assemble
-from auditor.audit import Forecast, forecast, run_audit
+from auditor.audit import run_audit
+from auditor.forecast import Forecast, forecast
 from auditor.model.options import Mode, Options
 from auditor.model.probe import ProbePlan
 from auditor.model.timing import Change, Pace

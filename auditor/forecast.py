@@ -1,0 +1,106 @@
+"""What is known before any packet is sent: read a cluster, predict its flows, plan the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from auditor.cluster.decode import decode
+from auditor.engines import Identification, identify_engine
+from auditor.evaluate.model import Model
+from auditor.events import StageStarted
+from auditor.expected import cover, demands
+from auditor.handshakes import with_externals
+from auditor.model.cluster import Pod, Snapshot
+from auditor.model.expectation import Covered
+from auditor.model.matrix import ReachabilityMatrix
+from auditor.model.options import Mode, Options, Targets
+from auditor.model.probe import ProbePlan
+from auditor.namesakes import Told
+from auditor.past import Past, Taken, check_cluster, take_over
+from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
+from auditor.ports import OnEvent, SnapshotSource
+from auditor.predict import predict
+from auditor.reals import Ready, homes, standing, with_reals
+from auditor.recording import marks_of
+from auditor.sentinel import is_sentinel, scene, sentinel_namespaces, sentinel_plan
+from auditor.shadow import Shadows, equivalent, shadows
+from auditor.timing_plan import with_timing
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known before any packet is sent."""
+
+    snapshot: Snapshot
+    matrix: ReachabilityMatrix
+    plan: ProbePlan
+    engine: Identification
+    """Who seems to enforce policy; its dialect answers what the API leaves open, and nothing else."""
+    model: Model
+    """What decides: the policies that were read, and those that netaudit is to make."""
+    covered: tuple[Covered, ...] = ()
+    """The user's expectations, with the flows that they cover."""
+    taken: Mapping[int, Taken] = field(default_factory=dict)
+    """Flows that an earlier run measured and that are not tried anew, by id."""
+    resumed: str = ""
+    """The earlier run; empty where there is none."""
+    scene: Shadows | None = None
+    """In mode shadow: what stands for whom."""
+    ready: Ready = field(default_factory=dict)
+    """The pods that were ready, where handshakes are tried with real ones."""
+
+    @property
+    def told(self) -> Told:
+        """How to say what was found in the words of the user's cluster."""
+        return Told(self.scene.names if self.scene else {})
+
+    @property
+    def shown(self) -> ReachabilityMatrix:
+        """The matrix by the names of the workloads."""
+        return self.told.matrix(self.matrix)
+
+
+async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, past: Past | None = None) -> Forecast:
+    """Read the cluster, predict its flows and plan the probes; what holds of an earlier run need not be tried anew."""
+    on_event(StageStarted("read the cluster"))
+    snapshot = decode(await source.collect())
+    if past is not None:
+        check_cluster(past, snapshot.cluster_uid)
+    on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
+    engine = identify_engine(snapshot)
+    if options.mode is Mode.SENTINEL:
+        acted = scene(snapshot, options)
+        matrix = predict(acted, is_sentinel, engine.dialect, own=True)
+        plan = with_timing(sentinel_plan(acted, matrix, options, engine.dialect), snapshot, options)
+        return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
+    if options.mode is Mode.SHADOW:
+        return _shadowed(snapshot, engine, options)
+    matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
+    model = Model(snapshot, own_namespaces(), engine.dialect)
+    covered = cover(model, matrix.identities, options.expectations)
+    plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
+    audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
+    plan = with_externals(plan, model, matrix.identities, audited, options)
+    ready: Ready = {}
+    if options.targets is Targets.REAL:
+        ready = standing(await source.collect_pods(homes(matrix.identities)))
+        plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
+    plan = with_timing(plan, snapshot, options)
+    taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
+    if past is not None:
+        on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
+    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "", ready=ready)
+
+
+def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> Forecast:
+    stage = shadows(snapshot, options, engine.dialect)
+    matrix = predict(stage.acted, stage.covers, engine.dialect, own=True)
+    plan = make_plan(stage.acted, matrix, options, engine.dialect)
+    plan = Told(stage.names).plan(equivalent(plan, stage, matrix))
+    model = Model(stage.acted, own_namespaces(), engine.dialect)
+    return Forecast(snapshot, matrix, replace(plan, estimate=estimate(plan, options)), engine, model, scene=stage)
+
+
+def _in_reach(pod: Pod, options: Options) -> bool:
+    return not is_system(pod.namespace) or pod.namespace in options.namespaces
