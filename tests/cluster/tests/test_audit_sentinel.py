@@ -12,6 +12,7 @@ import yaml
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import ClusterFactory
+from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import Command, Result
 
 RBAC = Path(__file__).parents[3] / "deploy/kustomize/sentinel/rbac.yaml"
@@ -22,12 +23,7 @@ MADE = "pods,deployments,networkpolicies,leases"
 def confined(cluster: Cluster, folder: Path) -> Command:
     """Give the command as the service account that the kustomization makes."""
     cluster.kubectl("apply", "-f", str(RBAC))
-    token = cluster.kubectl("create", "token", "-n", "netaudit", "netaudit").stdout.strip()
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    file = folder / "kubeconfig"
-    file.write_text(json.dumps(config))
-    return Command(folder, file)
+    return Command(folder, as_account(cluster, folder))
 
 
 def left(cluster: Cluster) -> list[str]:

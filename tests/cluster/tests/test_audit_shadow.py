@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import ClusterFactory
+from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import QUICK, ROOT, Command
 from tests.cluster.tests.audit.site import Object, Site, namespace, pod_spec, policy
 
@@ -81,19 +80,9 @@ def shop(cluster: ClusterFactory) -> Iterator[Site]:
     place.clear()
 
 
-def as_account(cluster: Cluster, folder: Path) -> Command:
-    """Give the command as the service account of the kustomization."""
-    token = cluster.kubectl("create", "token", "-n", "netaudit", "netaudit").stdout.strip()
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    file = folder / "kubeconfig"
-    file.write_text(json.dumps(config))
-    return Command(folder, file)
-
-
 def test_shadows_prove_what_nothing_may_stand_beside(shop: Site, tmp_path: Path) -> None:
     """Beside the workloads nothing may stand; their shadows prove every policy, by its own name."""
-    command = as_account(shop.cluster, tmp_path)
+    command = Command(tmp_path, as_account(shop.cluster, tmp_path))
 
     forecast = command.run("run", "--dry-run").out
     result = command.run("run", "--mode", "shadow", *QUICK)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import yaml
 
+from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import ROOT, Command, until
 from tests.cluster.tests.audit.site import Object, Site
 
@@ -84,13 +84,7 @@ class Grants:
 
     def command(self, folder: Path) -> Command:
         """Give the command under that account."""
-        cluster = self._site.cluster
-        token = cluster.kubectl("create", "token", "-n", HOME, "netaudit", "--duration=6h").stdout.strip()
-        config = json.loads(cluster.kubeconfig.read_text())
-        config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-        file = folder / "kubeconfig"
-        file.write_text(json.dumps(config))
-        return Command(folder, file)
+        return Command(folder, as_account(self._site.cluster, folder))
 
     @contextmanager
     def lacking(self, right: Right) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from auditor.recording import decode
 from tests.cluster.cluster import Cluster
 from tests.cluster.faults import inflict
 from tests.cluster.tests.audit import killing
+from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import CONTROL, Command, Flow, Report, Running, until
 from tests.cluster.tests.audit.site import Object, Site, namespace, pod, policy
 
@@ -230,16 +230,6 @@ def test_where_nobody_may_exec(vault: Site, lax: Cluster, tmp_path: Path) -> Non
     assert {flow.path for flow in result.report.judged("leak")} == DENIED
     assert agreements(result.report.flows) == {"leak", SURE}
     assert result.code == 3
-
-
-def as_account(cluster: Cluster, folder: Path) -> Path:
-    """Make a kubeconfig of netaudit's service account."""
-    token = cluster.kubectl("create", "token", "-n", "netaudit", "netaudit").stdout.strip()
-    config = json.loads(cluster.kubeconfig.read_text())
-    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
-    file = folder / "kubeconfig"
-    file.write_text(json.dumps(config))
-    return file
 
 
 def test_one_run_at_a_time(vault: Site, netaudit: Command) -> None:

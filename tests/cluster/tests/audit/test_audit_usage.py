@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import QUICK, Command, Result
 from tests.cluster.tests.audit.site import Object, Site, namespace, pod
 
@@ -52,13 +53,6 @@ def kubeconfig(lax: Cluster, folder: Path, **changes: Any) -> Path:
     file = folder / "kubeconfig"
     file.write_text(json.dumps(config))
     return file
-
-
-def with_token(home: Site, lax: Cluster, folder: Path, account: str) -> Path:
-    """Write a kubeconfig for a service account."""
-    token = home.cluster.kubectl("create", "token", "-n", "home", account).stdout.strip()
-    user = json.loads(lax.kubeconfig.read_text())["users"][0]["name"]
-    return kubeconfig(lax, folder, users=[{"name": user, "user": {"token": token}}])
 
 
 def test_context_chooses_the_cluster(home: Site, lax: Cluster, tmp_path: Path) -> None:
@@ -127,7 +121,7 @@ def test_api_server_that_does_not_answer(lax: Cluster, tmp_path: Path) -> None:
 @pytest.mark.parametrize("account", ["viewer", "auditor"])
 def test_missing_rights(home: Site, lax: Cluster, tmp_path: Path, account: str) -> None:
     """Who may not read enough, or may read everything and make nothing, gets exit 4 and is told what to ask for."""
-    command = Command(tmp_path, with_token(home, lax, tmp_path, account))
+    command = Command(tmp_path, as_account(lax, tmp_path, "home", account))
 
     result = command.run("run", *QUICK)
 
@@ -139,7 +133,7 @@ def test_missing_rights(home: Site, lax: Cluster, tmp_path: Path, account: str) 
 
 def test_reader_may_forecast(home: Site, lax: Cluster, tmp_path: Path) -> None:
     """The right to read everything is enough for `--dry-run`."""
-    command = Command(tmp_path, with_token(home, lax, tmp_path, "auditor"))
+    command = Command(tmp_path, as_account(lax, tmp_path, "home", "auditor"))
 
     result: Result = command.run("run", "--dry-run")
 
