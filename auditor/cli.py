@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import redirect_stderr, suppress
+from contextlib import redirect_stderr
 from functools import partial
 from importlib import import_module
 from typing import Any, TextIO, cast
@@ -99,9 +99,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Windows' event loop takes no handlers; there Ctrl-C comes as KeyboardInterrupt, which cancels as well.
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, task.cancel)
     return await task
 
 
