@@ -27,8 +27,8 @@ class Evidence:
         self.here = running(placement)
         self._by_path: dict[Path, list[Observation]] = defaultdict(list)
         self._controls = controls(self.here)
-        self._connected: set[str] = set()
-        """Stand-ins that reached anything at all, be it themselves."""
+        self._connected: set[Side] = set()
+        """Stand-ins that reached anything at all of a family, be it themselves."""
         self._left: set[tuple[Side, int]] = set()
         """Sources from which anything got to another pod, with the round; and destinations to which it did."""
         self._arrived: set[tuple[Side, int]] = set()
@@ -52,7 +52,7 @@ class Evidence:
                 self._inward[flow.destination, flow.family].append(flow)
 
     def _add_reached(self, probe: Probe, number: int) -> None:
-        self._connected.add(probe.source)
+        self._connected.add((probe.source, probe.family))
         if probe.source != probe.destination:
             self._left.add(((probe.source, probe.family), number))
             self._arrived.add(((probe.destination, probe.family), number))
@@ -97,8 +97,9 @@ class Evidence:
 
     def source_gap(self, flow: PlannedFlow) -> str | None:
         """Say what is missing to prove that the source's agent can connect at all."""
-        alive = flow.source in self._connected
-        return None if alive else "the source's agent reached nothing at all, not even itself"
+        if (flow.source, flow.family) in self._connected:
+            return None
+        return f"the source's agent reached nothing at all by {flow.family.value}, not even itself"
 
     def path_gap(self, flow: PlannedFlow, number: int) -> str | None:
         """Say where, in a round, nothing came through of all that policies allow: silence there is no denial.

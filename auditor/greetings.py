@@ -37,7 +37,7 @@ class Seen:
         self.placement = placement
         self._node = {key: item.pod.node for key, item in running(placement).items()}
         self._controls = set(controls(running(placement)).values())
-        self._alive: set[str] = set()
+        self._alive: set[tuple[str, Family]] = set()
         self._left: set[tuple[str, Family, int]] = set()
         """Sources from which anything got to somebody else, with the round."""
         self._outward = {(item.source, item.family) for item in flows if item.predicted.verdict is Verdict.ALLOWED}
@@ -47,7 +47,7 @@ class Seen:
             if probe.address:
                 self._by_target[probe.address, probe.family, probe.port].append(item)
             if Outcome.REACHED in item.outcomes:
-                self._alive.add(probe.source)
+                self._alive.add((probe.source, probe.family))
                 if probe.source != probe.destination:
                     self._left.add((probe.source, probe.family, item.round))
 
@@ -80,8 +80,9 @@ class Seen:
         return PATCHY if any(Outcome.REACHED in item.outcomes for item in others) else NO_WITNESS
 
     def _source_gap(self, handshake: Handshake) -> str:
-        alive = handshake.source in self._alive
-        return "" if alive else "the source's agent reached nothing at all, not even itself"
+        if (handshake.source, handshake.family) in self._alive:
+            return ""
+        return f"the source's agent reached nothing at all by {handshake.family.value}, not even itself"
 
     def _path_gap(self, handshake: Handshake, number: int) -> str:
         """As in `Evidence.path_gap`: of all that policies allow out of the source, something must have come through."""

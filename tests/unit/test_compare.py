@@ -12,7 +12,7 @@ from auditor.evaluate.model import Model
 from auditor.evidence import Evidence
 from auditor.model.cluster import Pod
 from auditor.model.finding import Agreement
-from auditor.model.flow import Decision, Protocol, Verdict
+from auditor.model.flow import Decision, Family, Protocol, Verdict
 from auditor.model.probe import NotPlaced, Observation, Outcome, Probe
 from auditor.rounds import CLOSING, FLOWS, OPENING, Placement
 from tests.builders import allow, block, namespace, policy, selector, snapshot, udp
@@ -165,7 +165,18 @@ def test_source_that_reached_nothing_at_all() -> None:
     judged = denied().without(OPENING, "i0", "i0").without(CLOSING, "i0", "i0").judged()
 
     assert judged.agreement is INCONCLUSIVE
-    assert judged.reason == "the source's agent reached nothing at all, not even itself"
+    assert judged.reason == "the source's agent reached nothing at all by IPv4, not even itself"
+
+
+def test_source_that_reached_something_by_the_other_family_only() -> None:
+    """A pod without a way to send by IPv6 may reach all the world by IPv4."""
+    ledger = denied().without(OPENING, "i0", "i0").without(CLOSING, "i0", "i0")
+    other = Observation(OPENING, Probe("i0", "i0", Family.IPV6, PORT, (1.0,)), (REACHED,), "", 1.0)
+    evidence = Evidence(ledger.evidence().placement, [*observations(ledger), other], [])
+    judged = judge(flow(DENIED), evidence)
+
+    assert judged.agreement is INCONCLUSIVE
+    assert "by IPv4" in judged.reason
 
 
 def test_source_that_reached_anything_else_will_do() -> None:
