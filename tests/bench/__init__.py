@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tests.bench import (
+    auditing,
     commands,
     decoding,
     explaining,
@@ -31,6 +32,11 @@ BENCHES: dict[str, Callable[[], Iterable[Figure]]] = {
     "linting": linting.figures,
     "serving": serving.figures,
     "probing": probing.figures,
+    "auditing": auditing.figures,
 }
-NOT_EVERYWHERE: dict[str, Callable[[], str]] = {"serving": serving.why_not, "probing": probing.why_not}
+NOT_EVERYWHERE: dict[str, Callable[[], str]] = {
+    "serving": serving.why_not,
+    "probing": probing.why_not,
+    "auditing": auditing.why_not,
+}
 """Benches that some machines cannot bear, and what keeps them from running; unless named they are left out then."""
