@@ -11,10 +11,14 @@ NETAUDIT_PORTS is `PORT` or `PORT/PROTOCOL`.  Over UDP the client sends datagram
 answer, and the listener answers each with the line that TCP gets; ICMP port unreachable is a refusal, as a reset is.
 A record has `c` only where the protocol has connections.  Where the pod cannot speak a protocol at all, for want of a
 tool or of the kernel's support, its attempts are not made and their records have the code `NO_MEANS`.
+
+Each record ends with a checksum `s` over its numbers and the length of its text, so that one whose digits were lost or
+changed on the way is missing, and not another answer.  The text needs none: only the one line that is expected counts.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import math
@@ -34,6 +38,8 @@ MAX_TIMEOUT = 60.0
 NO_MEANS = 127
 """How an attempt ends that the pod has no means for, be it the tool or the kernel: a shell's "no such program"."""
 _MAX_ID = 999_999_999
+_MODULUS = 9973
+"""Prime, and small enough for a shell that reckons in 32 bits."""
 _MAX_COMPLAINTS = 16
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:-]{0,256}")
 _WORDS = re.compile(r"[A-Za-z0-9 .,_:-]{1,256}")
@@ -323,7 +329,7 @@ def _parse(line: bytes) -> Event:
     try:
         return _read(said)
     except _OddFieldError as odd:
-        return Malformed(f"a line whose {odd} is missing or out of bounds")
+        return Malformed(f"a line whose {odd} is missing or wrong")
 
 
 def _read(said: dict[str, Any]) -> Event:
@@ -338,12 +344,13 @@ def _read(said: dict[str, Any]) -> Event:
     if "end" in said:
         return Footer(_integer(said, "end", 0, _MAX_ID), _text(said, "batch"))
     if "self" in said:
-        return SelfCheck(_integer(said, "self", 1, 65535), _record(said, -1))
+        port = _integer(said, "self", 1, 65535)
+        return SelfCheck(port, _record(said, port))
     return _record(said, _integer(said, "i", 0, _MAX_ID))
 
 
 def _record(said: dict[str, Any], record_id: int) -> Record:
-    return Record(
+    record = Record(
         id=record_id,
         rc=_integer(said, "rc", -256, 256),
         timed_out=_integer(said, "to", 0, 1) == 1,
@@ -351,10 +358,20 @@ def _record(said: dict[str, Any], record_id: int) -> Record:
         milliseconds=_integer(said, "ms", -1, _MAX_ID) if "ms" in said else -1,
         data=_text(said, "d"),
     )
+    if _integer(said, "s", 0, _MODULUS - 1) != _checksum(record):
+        raise _OddFieldError("checksum")
+    return record
+
+
+def _checksum(record: Record) -> int:
+    """The agents' `checksum`: what they said, in the order of the line, as one number."""
+    stood = 2 if record.connected is None else int(record.connected)
+    said = record.id, record.rc + 256, 3 * record.timed_out + stood, record.milliseconds + 1, len(record.data)
+    return functools.reduce(lambda total, number: (total * 31 + number) % _MODULUS, said, 0)
 
 
 class _OddFieldError(Exception):
-    """Names a field that is missing, of another type, or out of bounds."""
+    """Names a field that is missing, of another type, out of bounds, or not what the others add up to."""
 
 
 def _integer(said: dict[str, Any], name: str, low: int, high: int) -> int:

@@ -25,10 +25,9 @@ import time
 
 MAX_WINDOW, MAX_LINE, MAX_SAID, MAX_PORT = 1024, 4096, 256, 65535
 LEAST, MOST, RESEND, LINGER = 0.1, 60.0, 0.2, 3.0  # seconds: bounds of a time limit, and two waits
-BACKLOG = 4096  # a full backlog drops SYNs, which would look like a policy
-AT_ONCE = 64  # peers answered in one go, before the next listener has its turn
-SPARE = 32  # file descriptors that are not for attempts
-CHOKED = 65536  # bytes that the caller has not taken yet, from which on nothing new is begun
+# A full backlog drops SYNs, which would look like a policy; so many peers are answered before the next listener's turn.
+BACKLOG, AT_ONCE = 4096, 64
+SPARE, CHOKED = 32, 65536  # files that are not for attempts; bytes not taken yet, from which on nothing new is begun
 PROTOCOLS = {"tcp": (socket.SOCK_STREAM, 0), "handshake": (socket.SOCK_STREAM, 0)}
 PROTOCOLS |= {"udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
 EVERYWHERE = ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0"))  # noqa: S104  # all addresses of the pod's own
@@ -225,13 +224,14 @@ class Client:
     def _say(self, attempt: Attempt, code: int) -> None:
         attempt.over = True
         self.done += attempt.id != "self"
-        key = f'"i":{attempt.id}' if attempt.id != "self" else f'"self":{attempt.port}'
-        # Datagrams have no connections.
-        stood = "" if attempt.protocol == "udp" else f'"c":{int(attempt.connected)},'
+        key, number = ("i", int(attempt.id)) if attempt.id != "self" else ("self", attempt.port)
+        took, said = round((time.monotonic() - attempt.started) * 1000), plain(attempt.said)
+        timed, name = int(code == errno.ETIMEDOUT), errno.errorcode.get(abs(code), "") if code != NO_MEANS else ""
+        total, stood = 0, "" if attempt.protocol == "udp" else f'"c":{int(attempt.connected)},'  # of connections alone
+        for figure in (number, code + 256, 3 * timed + (int(attempt.connected) if stood else 2), took + 1, len(said)):
+            total = (total * 31 + figure) % 9973
         self.said.append(
-            f'{{{key},"rc":{code},"to":{int(code == errno.ETIMEDOUT)},{stood}'
-            f'"ms":{round((time.monotonic() - attempt.started) * 1000)},'
-            f'"e":"{errno.errorcode.get(abs(code), "") if code != NO_MEANS else ""}","d":"{plain(attempt.said)}"}}\n'
+            f'{{"{key}":{number},"rc":{code},"to":{timed},{stood}"ms":{took},"e":"{name}","d":"{said}","s":{total}}}\n'
         )
 
 
@@ -374,8 +374,8 @@ def serve() -> int:
     for wanted in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(wanted, lambda *_: os._exit(0))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    who = f'"agent":"python","role":"serve","run":"{own("RUN")}","nonce":"{own("NONCE")}","server":"python"'
-    print(f'{{"netaudit":1,{who}}}', flush=True)
+    who = f'"run":"{own("RUN")}","nonce":"{own("NONCE")}"'
+    print(f'{{"netaudit":1,"agent":"python","role":"serve",{who},"server":"python"}}', flush=True)
     poll, sockets = select.epoll(), {}
     for (port, protocol), (family, address) in itertools.product(sorted(set(listened())), EVERYWHERE):
         try:

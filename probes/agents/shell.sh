@@ -162,8 +162,11 @@ attempt() {
     key=i
     if [ "$id" = self ]; then key=self id=$port; else done=$((done + 1)); fi
     stood="\"c\":$connected,"
-    [ "$protocol" != udp ] || stood=
-    printf '{"%s":%s,"rc":%s,"to":%s,%s"ms":%s,"d":"%s"}\n' "$key" "$id" "$rc" "$fired" "$stood" "$ms" "$said" >&9
+    [ "$protocol" != udp ] || stood='' connected=2
+    sum=$(((id % 9973 * 31 + rc + 256) % 9973))
+    sum=$((((sum * 31 + 3 * fired + connected) % 9973 * 31 + ms + 1) % 9973))
+    printf '{"%s":%s,"rc":%s,"to":%s,%s"ms":%s,"d":"%s","s":%s}\n' \
+        "$key" "$id" "$rc" "$fired" "$stood" "$ms" "$said" "$(((sum * 31 + ${#said}) % 9973))" >&9
 }
 
 lane() { # stdin: a pipe of its own, opened a second time for writing; stdout: how many attempts it made

@@ -18,6 +18,7 @@ from probes.backends.kubernetes import lease
 from tests.builders import deny_all, pod
 from tests.jumping import JumpingLoop
 from tests.memory_api import MemoryApi, Step
+from tests.speaking import line
 from tests.unit.commands.unheard import STAYS
 
 
@@ -53,23 +54,19 @@ def answers(api: MemoryApi, name: str, work: bytes) -> Iterable[Step]:
     batch, count = header.split(" ")[1], int(header.split(" ")[3])
     mine = next(item for item in pods.values() if item["metadata"]["name"] == name)
     words = {"agent": "shell", "run": "r", "batch": batch, "nonce": nonce(mine), "client": "nc", "server": "nc"}
-    yield said({"netaudit": 1, **words, "n": count})
-    for line in lines:
-        number, address, port, _ = line.split(" ")
+    yield line({"netaudit": 1, **words, "n": count})
+    for asked in lines:
+        number, address, port, _ = asked.split(" ")
         far = pods[address]
         is_open = far is mine or far["metadata"]["namespace"] != "shop"
         data = f"netaudit {nonce(far)} {port}" if is_open else ""
-        yield said({"i": int(number), "rc": 0 if is_open else 143, "to": int(not is_open), "c": 0, "ms": 1, "d": data})
-    yield said({"end": count, "batch": batch})
+        yield line({"i": int(number), "rc": 0 if is_open else 143, "to": int(not is_open), "c": 0, "ms": 1, "d": data})
+    yield line({"end": count, "batch": batch})
 
 
 def nonce(pod: dict[str, Any]) -> str:
     env = pod["spec"]["containers"][0]["env"]
     return next(str(item["value"]) for item in env if item["name"] == "NETAUDIT_NONCE")
-
-
-def said(item: dict[str, Any]) -> bytes:
-    return json.dumps(item).encode() + b"\n"
 
 
 def ran(*words: str) -> tuple[int, dict[str, Any]]:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from probes.agents import agent
 from probes.placement import AgentSpec
 from probes.wire import BatchReader, Record, encode_batch
+from tests.speaking import line
 
 PATH = Path(agent.__file__)
 TEXT = PATH.read_text()
@@ -140,10 +141,9 @@ def test_the_ports_to_listen_on(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.binary(max_size=600))
 def test_what_a_stranger_says_becomes_harmless(said: bytes) -> None:
     text = agent.plain(said)
-    line = f'{{"i":1,"rc":0,"to":0,"c":1,"ms":1,"e":"","d":"{text}"}}\n'
     reader = BatchReader("b", [1])
     reader.feed(b'{"netaudit":1,"agent":"a","run":"r","batch":"b","nonce":"n","client":"c","server":"s","n":1}\n')
-    [record] = reader.feed(line.encode())
+    [record] = reader.feed(line({"i": 1, "rc": 0, "to": 0, "c": 1, "ms": 1, "e": "", "d": text}))
     assert isinstance(record, Record)
     assert record.data == text
 

@@ -24,6 +24,7 @@ from probes.wire import (
     encode_batch,
     listener_word,
 )
+from tests.speaking import line, whole
 
 HEADER: dict[str, Any] = {
     "netaudit": 1,
@@ -43,7 +44,7 @@ def header(**changes: Any) -> dict[str, Any]:
 
 
 def record(i: int, **changes: Any) -> dict[str, Any]:
-    return {"i": i, "rc": 0, "to": 0, "c": 1, "ms": 3, "d": f"netaudit n {i}", **changes}
+    return whole({"i": i, "rc": 0, "to": 0, "c": 1, "ms": 3, "d": f"netaudit n {i}", **changes})
 
 
 def footer(**changes: Any) -> dict[str, Any]:
@@ -148,9 +149,9 @@ def test_a_whole_batch() -> None:
 
 
 def test_a_check_of_itself_is_no_record() -> None:
-    own = {"self": 80, "rc": 0, "to": 0, "c": 1, "ms": 1, "d": "netaudit abc 80"}
+    own = whole({"self": 80, "rc": 0, "to": 0, "c": 1, "ms": 1, "d": "netaudit abc 80"})
     reader, events = read(header(), own, record(1), record(2), footer())
-    assert events[1] == SelfCheck(80, Record(-1, 0, False, True, 1, "netaudit abc 80"))
+    assert events[1] == SelfCheck(80, Record(80, 0, False, True, 1, "netaudit abc 80"))
     assert reader.self_check == events[1]
     assert reader.complete
 
@@ -163,7 +164,7 @@ def test_how_long_a_pod_has_run_is_said_or_not(said_age: dict[str, int], age: in
 
 
 def test_fields_from_the_future_are_left_alone_and_missing_knowledge_is_said() -> None:
-    reader, events = read(header(colour="red"), {"i": 1, "rc": 1, "to": 0, "d": "", "x": [1, {}]}, asked=[1])
+    reader, events = read(header(colour="red"), whole({"i": 1, "rc": 1, "to": 0, "d": "", "x": [1, {}]}), asked=[1])
     assert events[1] == Record(1, 1, False, None, -1, "")
     assert not reader.complete
 
@@ -225,6 +226,8 @@ def test_of_two_records_that_differ_neither_counts() -> None:
         b'{"i":1,"rc":0,"to":0,"d":"' + b"x" * 257 + b'"}',
         b'{"i":1,"rc":0,"to":0,"d":["x"]}',
         b'{"i":3,"rc":0,"to":0,"d":""}',
+        b'{"i":1,"rc":0,"to":0,"d":"","s":1}',
+        b'{"i":1,"rc":0,"to":0,"d":"","s":-1}',
         b'{"end":"2","batch":"b1"}',
         b'{"self":0,"rc":0,"to":0,"d":""}',
         b'{"error":"<script>"}',
@@ -304,8 +307,8 @@ def test_what_is_written_can_be_read_by_its_grammar(attempts: list[Attempt], win
     first, *work, last, nothing = encode_batch("b1", window, attempts).decode("ascii").split("\n")
     assert first.startswith(f"netaudit/1 b1 {window} {len(attempts)} ")
     assert (last, nothing) == (f"end {len(attempts)}", "")
-    for line, attempt in zip(work, attempts, strict=True):
-        number, address, port, seconds, *protocol = line.split(" ")
+    for asked, attempt in zip(work, attempts, strict=True):
+        number, address, port, seconds, *protocol = asked.split(" ")
         assert protocol == [attempt.protocol.value.lower()] * (attempt.protocol is not Protocol.TCP)
         assert (int(number), int(port)) == (attempt.id, attempt.port)
         assert ipaddress.ip_address(address) == ipaddress.ip_address(attempt.address)
@@ -322,3 +325,18 @@ def test_a_batch_that_is_answered_in_any_order_is_complete(attempts: list[Attemp
     reader.feed(said(header(n=size), *answers, footer(end=size)))
     assert reader.complete
     assert set(reader.records) == {attempt.id for attempt in attempts}
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(-256, 256), st.booleans(), st.integers(-1, 9_000), st.data())
+def test_a_digit_that_was_changed_or_lost_on_the_way_is_noticed(
+    number: int, code: int, timed_out: bool, took: int, data: st.DataObject
+) -> None:
+    """A record that is not what the agent said is missing, and so asked for again."""
+    sent = line({"i": number, "rc": code, "to": int(timed_out), "c": 0, "ms": took, "d": "netaudit abc 80"})
+    digits = [place for place, byte in enumerate(sent) if chr(byte).isdigit() and place < sent.index(b'"d"')]
+    place = data.draw(st.sampled_from(digits))
+    instead = data.draw(st.sampled_from([b"", *(b"%d" % digit for digit in range(10))]))
+    arrived = sent[:place] + instead + sent[place + 1 :]
+    reader, _ = read(header(n=1), arrived, footer(end=1), asked=[number])
+
+    assert reader.complete == (arrived == sent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from probes.placement import AgentSpec, Marks, holder_manifest, namespace_manife
 from tests.evidence import V4, WEB
 from tests.jumping import clock
 from tests.memory_api import MemoryApi, Raw
+from tests.speaking import line
 
 CLONE = StandIn("i0", Role.CLONE, "shop", "n1", (("app", "web"),), (WEB,))
 CONTROL = StandIn("c0", Role.CONTROL, CONTROL_NAMESPACE, "n1", (), (WEB,))
@@ -88,11 +88,11 @@ def speech(work: bytes) -> tuple[bytes, list[bytes], bytes]:
     _, batch, _, count, _ = first.split(" ")
     words = {"agent": "a", "run": "r", "batch": batch, "nonce": "nonce", "client": "c", "server": "s"}
     records = []
-    for line in lines:
-        number, _, port, _ = line.split(" ")
+    for asked in lines:
+        number, _, port, _ = asked.split(" ")
         records.append({"i": int(number), "rc": 0, "to": 0, "ms": 1, "d": f"netaudit nonce {port}"})
     said = [{"netaudit": 1, **words, "n": int(count)}, *records, {"end": int(count), "batch": batch}]
-    header, *middle, footer = (json.dumps(item).encode() + b"\n" for item in said)
+    header, *middle, footer = map(line, said)
     return header, middle, footer
 
 

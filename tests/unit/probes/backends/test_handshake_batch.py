@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from auditor.model.probe import Observation, Outcome, Probe
 from probes.pace import FEW, STRANGERS, Room, bound_at, split
 from tests.evidence import V4
 from tests.memory_api import MemoryApi, Step
+from tests.speaking import line
 from tests.unit.probes.backends.acting import PROBES, a_run, answering
 
 REACHED, SILENT, FAULT = Outcome.REACHED, Outcome.SILENT, Outcome.FAULT
@@ -34,10 +34,10 @@ class Agent:
             return answering(work)
         self.lines += lines
         words = {"agent": "a", "run": "r", "batch": batch, "nonce": "nonce", "client": "c", "server": "s"}
-        found = [(int(line.split(" ")[0]), self.outcomes.get(line.split(" ")[1])) for line in lines]
+        found = [(int(one.split(" ")[0]), self.outcomes.get(one.split(" ")[1])) for one in lines]
         records = [{"i": number, **record} for number, record in found if record is not None]
         said = [{"netaudit": 1, **words, "n": int(count)}, *records, {"end": len(records), "batch": batch}]
-        return [json.dumps(item).encode() + b"\n" for item in said]
+        return [line(item) for item in said]
 
 
 async def greeted(agent: Agent, rounds: int = 1) -> Sequence[Observation]:

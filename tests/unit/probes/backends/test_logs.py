@@ -15,6 +15,7 @@ from probes.backends.kubernetes import conversation
 from probes.placement import WORK, AgentSpec
 from tests.evidence import V4
 from tests.memory_api import MemoryApi, Step
+from tests.speaking import line
 from tests.unit.probes.backends.acting import PLAN, PROBES, answering, backend, now, silent, speech
 from tests.unit.probes.backends.test_batch import FAULT, REACHED, Agent, outcomes, says
 
@@ -51,7 +52,7 @@ async def test_what_was_said_to_earlier_batches_is_none_of_this_one() -> None:
 
     def silence(work: bytes) -> list[Step]:
         header, _, last = speech(work)
-        return [header, *(b'{"i":%d,"rc":1,"to":1,"ms":9,"d":""}\n' % number for number in range(4)), last]
+        return [header, *(line({"i": number, "rc": 1, "to": 1, "ms": 9, "d": ""}) for number in range(4)), last]
 
     api.agent = Agent(answering, silence, answering)
     async with a_run(api) as session:

@@ -10,6 +10,7 @@ import pytest
 from auditor.model.probe import Observation, Outcome, Probe
 from tests.evidence import V4
 from tests.memory_api import MemoryApi
+from tests.speaking import line
 from tests.unit.probes.backends.acting import PLAN, Heard, answering, backend, speech
 
 LIMITS = (1.0,)
@@ -30,7 +31,7 @@ class Starved:
             return answering(work)
         header, said, footer = speech(work)
         silent = {"rc": 1, "to": 1, "ms": 1100, "d": ""}
-        return [header, *(json.dumps(json.loads(item) | silent).encode() + b"\n" for item in said), footer]
+        return [header, *(line(json.loads(item) | silent) for item in said), footer]
 
 
 async def windows_after(execs: int, rounds: Sequence[Sequence[Probe]], heard: Heard) -> tuple[list[int], list[Outcome]]:

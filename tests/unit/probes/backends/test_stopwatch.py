@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from auditor.timing_plan import timed_policy
 from probes.placement import policies_path
 from tests.evidence import WEB
 from tests.memory_api import MemoryApi, Raw
+from tests.speaking import line
 from tests.timelines import timing
 from tests.unit.probes.backends.acting import backend, now, silent
 from tests.unit.probes.backends.test_session_sentinel import Right, granted, needs
@@ -124,8 +124,8 @@ class LivingChannel(ExecChannel):
         self.exit_code = None
 
     async def write(self, data: bytes) -> None:
-        for line in data.decode().splitlines():
-            self._take(line.split())
+        for asked in data.decode().splitlines():
+            self._take(asked.split())
 
     def _take(self, words: list[str]) -> None:
         if words[0] == "netaudit/1":
@@ -141,8 +141,7 @@ class LivingChannel(ExecChannel):
             self._say(took, {"i": int(number), "rc": 1, "to": 1, "c": 0, "ms": round(took * 1000), "d": ""})
 
     def _say(self, after: float, record: dict[str, Any]) -> None:
-        line = json.dumps(record).encode() + b"\n"
-        asyncio.get_running_loop().call_later(after, self._said.put_nowait, line)
+        asyncio.get_running_loop().call_later(after, self._said.put_nowait, line(record))
 
     async def read(self) -> AsyncIterator[bytes]:
         while True:
