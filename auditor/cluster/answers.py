@@ -13,6 +13,11 @@ from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing
 
 PATIENCE = 120.0
 """Seconds after which a request is not tried again."""
+ANSWER = 60.0
+"""Seconds that one answer may take."""
+HURRIED = 10.0
+"""The same once the time of the whole command is over: a server that is silent would keep it for minutes."""
+MISSING = 404
 DENIED = frozenset({401, 403})
 Raw = Mapping[str, Any]
 
@@ -20,16 +25,22 @@ Raw = Mapping[str, Any]
 class Tries:
     """The tries of one request: how many were made and may follow, within a time."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
-        """Begin now; `chance` gives numbers from 0 to 1."""
+    def __init__(self, chance: Callable[[], float], late: float) -> None:
+        """Begin now; `chance` gives numbers from 0 to 1, `late` is the loop's time when the command's own is over."""
         self._chance = chance
         self._end = asyncio.get_running_loop().time() + PATIENCE
+        self._late = late
         self.made = 0
 
     @property
     def left(self) -> bool:
         """Whether another try may follow."""
         return self.made < RETRIES and asyncio.get_running_loop().time() < self._end
+
+    @property
+    def left_unanswered(self) -> bool:
+        """The same after no answer at all: whoever is late asks once."""
+        return self.left and asyncio.get_running_loop().time() < self._late
 
     async def wait(self, retry_after: str | None) -> None:
         """Wait before the next try."""
@@ -57,6 +68,11 @@ def _owners(item: Raw) -> list[object]:
     return [owner.get("uid") for owner in (item.get("metadata") or {}).get("ownerReferences") or ()]
 
 
+def answer_limit(late: float) -> float:
+    """Seconds that an answer may take now; `late` as above."""
+    return min(ANSWER, max(HURRIED, late - asyncio.get_running_loop().time()))
+
+
 def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
     """The error of a request that was answered with no success."""
     if status in DENIED:
@@ -72,6 +88,11 @@ def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
         attempt="look at the API server's state",
         status=status,
     )
+
+
+def unopened(path: str, status: int, message: str) -> ApiRefused:
+    """The error of a stream that was not opened, of whose answer nothing but the status is read."""
+    return refused("GET", path, status, "its pod is not there any more" if status == MISSING else message)
 
 
 def unreachable(host: str, error: BaseException) -> ClusterUnreachable:

@@ -24,7 +24,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
 from auditor.cluster import projection
-from auditor.cluster.answers import Tries, is_same, name_of, refused, unreachable
+from auditor.cluster.answers import MISSING, Tries, answer_limit, is_same, name_of, refused, unopened, unreachable
 from auditor.cluster.credentials import Credentials
 from auditor.cluster.exec import ExecChannel
 from auditor.cluster.retry import may_pass
@@ -33,14 +33,12 @@ from auditor.errors import ApiRefused, UsageError
 STEP = 0.1
 """Seconds: the quota is spent in steps of this length, so that it never goes out in one burst."""
 PAGE = 500
-ANSWER = 60
-"""Seconds that one answer may take."""
 HANDSHAKE = 30
 """Seconds that a kubelet may take to open an exec."""
 ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
 UNAUTHENTICATED = 401
-MISSING, CONFLICT, GONE = 404, 409, 410
+CONFLICT, GONE = 409, 410
 MERGE_PATCH = "application/merge-patch+json"
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
@@ -111,6 +109,7 @@ class KubeApi:
 
     _credentials: Credentials | None = None
     """What gets a new token for one that the server does not take any more."""
+    _late = float("inf")
 
     def __init__(
         self,
@@ -133,6 +132,10 @@ class KubeApi:
         self._chance = chance
         self.context = context
         self.host = str(configuration.host)
+
+    def hurry_after(self, seconds: float) -> None:
+        """Wait for a silent server no more than a moment once these seconds are over: the command's time is up then."""
+        self._late = asyncio.get_running_loop().time() + seconds
 
     async def close(self) -> None:
         """Close all connections."""
@@ -256,16 +259,16 @@ class KubeApi:
 
     async def _opened(self, path: str, query: Sequence[tuple[str, str | int]]) -> aiohttp.ClientWebSocketResponse:
         """Open a stream, again where that fails: a command that was started for nobody has no input and no work."""
-        tries = Tries(self._chance)
+        tries = Tries(self._chance, self._late)
         while True:
             try:
                 return await self._upgraded(path, query)
             except aiohttp.WSServerHandshakeError as error:
                 if not tries.left or not may_pass(error.status, tries.made, executes=True):
-                    raise refused("GET", path, error.status, error.message) from error
+                    raise unopened(path, error.status, error.message) from error
                 await tries.wait(error.headers.get("Retry-After") if error.headers else None)
             except TRANSPORT_FAULTS as error:
-                if not tries.left:
+                if not tries.left_unanswered:
                     raise unreachable(self.host, error) from error
                 await tries.wait(None)
 
@@ -322,12 +325,12 @@ class KubeApi:
 
         The body is read already, unless `stream` says for how many seconds it may go on.
         """
-        tries = Tries(self._chance)
+        tries = Tries(self._chance, self._late)
         while True:
             try:
                 response = await self._once(method, path, query, body, stream)
             except TRANSPORT_FAULTS as error:
-                if not tries.left:
+                if not tries.left_unanswered:
                     raise unreachable(self.host, error) from error
                 await tries.wait(None)
                 continue
@@ -363,7 +366,7 @@ class KubeApi:
     ) -> aiohttp.ClientResponse:
         verb, url, headers = await self._prepared(method, path, list(query.items()))
         async with self._throttle:
-            limit = aiohttp.ClientTimeout(total=stream or ANSWER)
+            limit = aiohttp.ClientTimeout(total=stream or answer_limit(self._late))
             answer = await self._client.rest_client.request(
                 verb, url, headers=headers, body=body, _request_timeout=limit
             )

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from auditor.cluster.api import GONE, MISSING, KubeApi
+from auditor.cluster.answers import MISSING
+from auditor.cluster.api import GONE, KubeApi
 from auditor.errors import ApiRefused, NetauditError, PermissionMissing, Withdrawn
 from probes.guard import BUDGETS, PATHS, Guard
 

@@ -15,9 +15,11 @@ from kubernetes.aio.client import Configuration
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from auditor.cluster import answers
+from auditor.cluster.answers import ANSWER, HURRIED, answer_limit
 from auditor.cluster.api import KubeApi
 from auditor.cluster.retry import FAULTY_EXECS, LONGEST, LONGEST_ASKED, RETRIES, may_pass, pause
-from auditor.errors import ApiRefused, ClusterUnreachable
+from auditor.errors import ApiRefused, ClusterUnreachable, NetauditError
 from tests.jumping import JumpingLoop
 
 PODS = "/api/v1/namespaces/shop/pods"
@@ -115,6 +117,30 @@ def test_a_server_that_is_slow_each_time_is_given_up_after_two_minutes() -> None
     assert len(api.asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("step", "asked"), [(TimeoutError(), 1), (aiohttp.ServerDisconnectedError(), 1), (503, RETRIES + 1)]
+)
+def test_whoever_is_late_asks_a_silent_server_once(step: int | Exception, asked: int) -> None:
+    """One that answers is worth another try as ever."""
+    api = Scripted(step)
+
+    async def work() -> None:
+        api.hurry_after(0)
+        await api.get(PODS)
+
+    with pytest.raises(NetauditError):
+        jumping(work)
+    assert len(api.asked) == asked
+
+
+@pytest.mark.parametrize(("late", "seconds"), [(float("inf"), ANSWER), (30, 30), (3, HURRIED), (-500, HURRIED)])
+def test_an_answer_may_take_a_minute_until_time_is_short(late: float, seconds: float) -> None:
+    async def work() -> float:
+        return answer_limit(asyncio.get_running_loop().time() + late)
+
+    assert jumping(work) == seconds
+
+
 def test_retry_after_is_waited_for() -> None:
     """And chance comes on top of it, so that all who were sent away do not come back together."""
     api = Scripted((429, {"Retry-After": "7"}), {}, chance=0.5)
@@ -187,9 +213,10 @@ def test_an_exec_that_does_not_open(status: int, tries: int) -> None:
         async with api.exec("shop", "p", "c", ["true"]):
             pytest.fail("it opened")
 
-    with pytest.raises(ApiRefused):
+    with pytest.raises(ApiRefused) as caught:
         jumping(work)
     assert len(api.asked) == tries + 1
+    assert ("its pod is not there any more" in caught.value.why) == (status == 404)
 
 
 Handler = Callable[[web.Request], Any]
@@ -248,6 +275,21 @@ async def test_an_exec_opens_once_its_server_lets_it(handlers: Sequence[Handler]
     assert channel.exit_code == 0
     assert moments[-1] - moments[0] >= least
     assert len(moments) == len(handlers)
+
+
+async def test_a_silent_server_does_not_keep_a_command_whose_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "HURRIED", 0.05)
+    done = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.Response:
+        await done.wait()
+        return web.Response()
+
+    async with served(silent) as (api, _):
+        api.hurry_after(0)
+        with pytest.raises(ClusterUnreachable):
+            await api.get(PODS)
+        done.set()
 
 
 async def test_an_annotation_is_merged_whatever_else_is_there() -> None:
