@@ -64,6 +64,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         rules=[_claim(item) for item in material.comparison.rules],
         expectations=[entry_of(item) for item in material.answers],
         handshakes=[_greeting(item, identity_of) for item in material.comparison.greetings],
+        marked=_marked(material),
         enforcement=[_timed(item, plan.timing) for item in material.timed if plan.timing is not None],
     )
 
@@ -100,6 +101,13 @@ _KEPT = (
     "The cluster keeps Events about the probe pods until they expire (an hour by default), and some engines keep "
     "the identities that they made for them until their own clean-up."
 )
+_MARKED = (
+    "An ephemeral container cannot be removed from a pod: what is marked stays so until the pod is replaced. Its agent "
+    "ends with the run."
+)
+_MEASURED_INPLACE = (
+    "Measured between agents in real pods and unpoliced controls on pod addresses; Service addresses were not tried."
+)
 LIMITS = {
     Mode.CLONE: (
         _MEASURED,
@@ -123,6 +131,27 @@ LIMITS = {
         "An ipBlock is not tried: the API leaves open whether it means pods. Neither are port names and port ranges.",
         "How full the nodes were was not read: at most eight small pods stood on each for the time of the run.",
         _MEASURED,
+        _NODES,
+        _WHEN,
+        _KEPT,
+    ),
+    Mode.INPLACE: (
+        (
+            "Mode inplace measures from and to real pods, one of each identity that was asked for (and one more where "
+            "a node would go unproven), through an agent in an ephemeral container. Other pods of an identity, and "
+            "pods that were not asked for, were not touched."
+        ),
+        (
+            "An agent listens on one port of its pod, which nobody declares, leads to, knocks at or names in a policy. "
+            "That shows what is denied or allowed on all ports alike; whether a rule holds on the ports that it names "
+            "is shown between probe pods only (--mode clone or shadow), or by handshake with --targets real."
+        ),
+        (
+            "What drops or answers a packet inside a pod cannot be told from the engine: pods with a proxy of a known "
+            "mesh, and pods one of whose containers may filter their traffic, were left out for that."
+        ),
+        _MARKED,
+        _MEASURED_INPLACE,
         _NODES,
         _WHEN,
         _KEPT,
@@ -280,7 +309,7 @@ def _stand_in(item: StandIn, placed: Placed | NotPlaced | None, run: str) -> doc
         key=item.key,
         identity=item.identity or CONTROL_ID,
         namespace=item.namespace,
-        pod=f"netaudit-{run}-{item.key}-0",
+        pod=item.pod or f"netaudit-{run}-{item.key}-0",
         node=item.node,
         addresses=list(running.pod.addresses) if running else [],
         state="running" if running else reason,
@@ -339,6 +368,23 @@ def _greeting(greeting: Greeting, identity_of: Mapping[str, str]) -> doc.Handsha
         milliseconds=last.milliseconds if last else -1,
         settled_after_seconds=round(greeting.settled_after, 1),
     )
+
+
+def _marked(material: Material) -> list[doc.MarkEntry]:
+    """The real pods that stay marked, with whoever makes the pods that come after them."""
+    identities = {(item.namespace, item.pod): item.identity for item in material.plan.stand_ins if item.pod}
+    owners = {(pod.namespace, pod.name): pod.owner for pod in material.snapshot.pods}
+    return [
+        doc.MarkEntry(
+            namespace=item.namespace,
+            pod=item.pod,
+            container=item.container,
+            owner=str(owners.get((item.namespace, item.pod)) or f"pod/{item.pod}"),
+            identity=identities.get((item.namespace, item.pod), ""),
+            state=item.state,
+        )
+        for item in material.marks
+    ]
 
 
 def _claim(claim: Claim) -> doc.ClaimEntry:

@@ -115,6 +115,7 @@ async def run_audit(
         strays=_strays(placement, model, known.matrix),
         rounds=len({observation.round for observation in seen}),
         leftovers=tuple(backend.leftovers),
+        marks=tuple(backend.marks_left),
         withdrawn=withdrawn,
         answers=case.answers,
         resumed=known.resumed,

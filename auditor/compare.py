@@ -18,6 +18,8 @@ from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Planned
 from auditor.rounds import Placement, running
 
 BLOCKED = frozenset({Outcome.SILENT, Outcome.REFUSED})
+MOVED = ("a probe pod's labels were changed during the run", "a real pod, or the agent in it, did not stay what it was")
+"""What is said of flows with an end that moved: of probe pods, and of real ones."""
 ROUNDS_BLOCKED = 2
 """In how many rounds what policies allow must fail to get through before it is called blocked."""
 
@@ -59,7 +61,7 @@ def judge(flow: PlannedFlow, evidence: Evidence) -> Judgement:
     if lost is not None:
         return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, lost)
     if not seen:
-        return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, "the run ended before it was tried")
+        return Judgement(flow, Agreement.INCONCLUSIVE, Outcome.UNTESTED, evidence.untried(flow))
     if flow.predicted.verdict is Verdict.DENIED:
         return _judge_denied(flow, seen, evidence)
     if flow.predicted.verdict is Verdict.ALLOWED:
@@ -209,9 +211,9 @@ def touched(before: Model, after: Model) -> set[str]:
 
 def moved_flows(flows: Iterable[PlannedFlow], before: Placement, after: Placement) -> dict[int, str]:
     """Flows of which a probe pod is not any more what it was when its verdict was made."""
-    moved = moved_pods(before, after)
+    moved, here = moved_pods(before, after), running(before)
     return {
-        flow.id: "a probe pod's labels were changed during the run"
+        flow.id: MOVED[any(here[key].stand_in.pod for key in {flow.source, flow.destination} & moved)]
         for flow in flows
         if {flow.source, flow.destination} & moved
     }

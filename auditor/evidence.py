@@ -66,11 +66,25 @@ class Evidence:
         """The observations of a flow, by round."""
         return self._tried(flow.source, flow.destination, flow)
 
-    def answered(self, key: str, flow: PlannedFlow) -> list[int]:
+    def answered(self, key: str, flow: PlannedFlow | Probe) -> list[int]:
         """The rounds in which a pod's listener on a flow's protocol and port answered its own pod."""
         return [item.round for item in self._tried(key, key, flow) if Outcome.REACHED in item.outcomes]
 
-    def _tried(self, source: str, destination: str, flow: PlannedFlow) -> Sequence[Observation]:
+    def is_strange(self, flow: PlannedFlow | Probe) -> bool:
+        """Whether what stands on a port of a real pod may be the workload's own: our listener there never answered."""
+        found = self.here.get(flow.destination)
+        return found is not None and bool(found.stand_in.pod) and not self.answered(flow.destination, flow)
+
+    def untried(self, flow: PlannedFlow) -> str:
+        """Say why a flow between stand-ins that run was not tried."""
+        if self.is_strange(flow):
+            port = f"{flow.protocol.value} {flow.port}"
+            return (
+                f"no agent of ours answered on {port} in the real pod: something else may hold it, and was left alone"
+            )
+        return "the run ended before it was tried"
+
+    def _tried(self, source: str, destination: str, flow: PlannedFlow | Probe) -> Sequence[Observation]:
         """What was seen between two stand-ins of the same traffic as a flow's."""
         return self._by_path.get((source, destination, flow.family, flow.protocol, flow.port), ())
 

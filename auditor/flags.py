@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from auditor.errors import UsageError
 from auditor.external import parse_externals
 from auditor.flag_values import at_least, budget, default, fraction, seconds
+from auditor.mode_flags import MODES, check_mode
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options, Targets, Transport
@@ -24,7 +25,8 @@ DESCRIPTION = """\
 netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
 
 It reads the cluster, predicts who may talk to whom, puts probe pods beside the workloads (never ready, never adopted,
-removed afterwards), tries the connections, and reports every difference. It never changes a policy or a workload.
+removed afterwards), tries the connections, and reports every difference. It never changes a policy, nor a workload
+unless --mode inplace asks for agents inside real pods.
 """
 ELSEWHERE = """\
 Every option may also be a variable (--fail-on: NETAUDIT_FAIL_ON=medium) or stand in netaudit.toml (fail-on = "medium",
@@ -43,6 +45,7 @@ examples:
   netaudit run --expect flows.yaml              also tell what of this file is so
   netaudit run -o json=r.json --fail-on medium  for machines; exit 3 also for blockages
   netaudit run --mode sentinel                  does each node enforce at all; needs no right outside its own namespaces
+  netaudit run --mode inplace -n shop --dry-run which real pods would get an ephemeral container, for good
   netaudit run --external 203.0.113.7:443=deny  also whether probe pods can connect to an address outside
   netaudit run --coverage full                  every pair of identities on every port
   netaudit run --resume last                    go on from a run that was killed or incomplete
@@ -161,9 +164,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         choices=[item.value for item in Mode],
         default=DEFAULTS.mode.value,
         help=default(
-            "clone: probe pods beside workloads; sentinel: netaudit's own pods and policies in its own namespaces, "
-            "which needs no right elsewhere; shadow: pods with the workloads' labels and copies of their policies in "
-            "netaudit's own namespaces, where nothing can react",
+            MODES,
             DEFAULTS.mode.value,
         ),
     )
@@ -277,7 +278,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=at_least(3),
         default=DEFAULTS.max_pods,
         metavar="N",
-        help=default("probe pods at most", DEFAULTS.max_pods),
+        help=default("probe pods at most, and real pods that are marked", DEFAULTS.max_pods),
     )
     group.add_argument(
         "--max-flows",
@@ -291,24 +292,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def options_from(flags: argparse.Namespace) -> Options:
     """The options of `netaudit run`; raises UsageError for a selector that makes no sense, or has none in this mode."""
     mode = Mode(flags.mode)
-    if mode is Mode.SENTINEL and (flags.namespace or flags.selector):
-        raise UsageError(
-            "--mode sentinel audits no workloads, so --namespace and --selector choose nothing",
-            why="its probe pods stand in netaudit's own namespaces, under netaudit's own policies",
-            attempt="--mode sentinel alone, or --mode clone for workloads",
-        )
-    if mode is not Mode.CLONE and flags.expect:
-        raise UsageError(
-            f"--mode {mode.value} tells nothing of --expect",
-            why="expectations are about workloads, and its probe pods stand in netaudit's own namespaces",
-            attempt="--mode clone with --expect, or netaudit predict --expect for the policies alone",
-        )
-    if mode is not Mode.CLONE and flags.resume:
-        raise UsageError(
-            f"--mode {mode.value} has nothing to go on from",
-            why="each run makes its policies anew, so that nothing measured before is about them",
-            attempt=f"--mode {mode.value} alone",
-        )
+    check_mode(flags, mode)
     _check_beside(flags, mode)
     return Options(
         mode=mode,

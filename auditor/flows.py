@@ -130,6 +130,8 @@ class FlowMaker:
 
     def _pod(self, stand_in: StandIn) -> Pod:
         """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""
+        if stand_in.role is Role.RESIDENT:
+            return next(pod for pod in self._identities[stand_in.identity].pods if pod.name == stand_in.pod)
         if stand_in.role is Role.CLONE:
             addresses = self._identities[stand_in.identity].pods[0].addresses
         else:

@@ -11,6 +11,7 @@ from auditor.evaluate.model import Model
 from auditor.events import StageStarted
 from auditor.expected import cover, demands
 from auditor.handshakes import with_externals
+from auditor.inplace import inplace_plan
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.expectation import Covered
 from auditor.model.matrix import ReachabilityMatrix
@@ -19,7 +20,7 @@ from auditor.model.probe import ProbePlan
 from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over
 from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
-from auditor.ports import OnEvent, SnapshotSource
+from auditor.ports import OnEvent, RawSnapshot, SnapshotSource
 from auditor.predict import predict
 from auditor.reals import Ready, homes, standing, with_reals
 from auditor.recording import marks_of
@@ -79,18 +80,30 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     matrix = predict(snapshot, lambda pod: _in_reach(pod, options), engine.dialect)
     model = Model(snapshot, own_namespaces(), engine.dialect)
     covered = cover(model, matrix.identities, options.expectations)
-    plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
+    whole = await _whole_pods(source, matrix, options)
+    if options.mode is Mode.INPLACE:
+        plan = inplace_plan(snapshot, matrix, options, whole, engine.dialect)
+    else:
+        plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
     audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
     plan = with_externals(plan, model, matrix.identities, audited, options)
     ready: Ready = {}
     if options.targets is Targets.REAL:
-        ready = standing(await source.collect_pods(homes(matrix.identities)))
+        ready = standing(whole)
         plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
     plan = with_timing(plan, snapshot, options)
     taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
     return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "", ready=ready)
+
+
+async def _whole_pods(source: SnapshotSource, matrix: ReachabilityMatrix, options: Options) -> RawSnapshot:
+    """Pods as the API server has them, readiness and probes and all, of the namespaces where that matters."""
+    wanted = matrix.identities if options.targets is Targets.REAL else ()
+    if options.mode is Mode.INPLACE:
+        wanted = (*wanted, *(item for item in matrix.identities if is_audited(item, options)))
+    return await source.collect_pods(homes(wanted)) if wanted else RawSnapshot({})
 
 
 def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> Forecast:

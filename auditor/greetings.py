@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from auditor.accord import MEASURED
-from auditor.compare import BLOCKED, moved_pods, strongest, touched
+from auditor.compare import BLOCKED, MOVED, moved_pods, strongest, touched
 from auditor.evaluate.model import Model
 from auditor.handshakes import placed, standard
 from auditor.model.expectation import Accord
@@ -208,8 +208,11 @@ def after_moves(
 ) -> dict[int, str]:
     """What changed, with the handshakes whose probe pod is not any more what it was when their verdict was made."""
     moved = moved_pods(before, now)
-    reason = "a probe pod's labels were changed during the run"
-    return {**changed, **{item.id: reason for item in handshakes if item.source in moved}}
+    here = running(before)
+    return {
+        **changed,
+        **{item.id: MOVED[bool(here[item.source].stand_in.pod)] for item in handshakes if item.source in moved},
+    }
 
 
 def accord(greeting: Greeting) -> Accord | None:

@@ -107,6 +107,8 @@ def _handshake(external: External, one: Chosen, source: StandIn, model: Model, p
 
 def pod_of(stand_in: StandIn, identity: Identity) -> Pod:
     """The pod that a stand-in will be, with the addresses of someone whom policies treat alike."""
+    if stand_in.pod:
+        return next(pod for pod in identity.pods if pod.name == stand_in.pod)
     return Pod(
         namespace=stand_in.namespace,
         name=stand_in.key,

@@ -56,6 +56,9 @@ async def measure(
     if late:
         await session.wait_until(max(item.at for item in seen) + LISTENER_GRACE)
         seen += await session.run_round(OPENING, listener_probes(placement, options, late))
+    # In a real pod whoever answers on a port that is not ours is the workload: nobody knocks there.
+    opened = Evidence(placement, seen, ())
+    flows = tuple(flow for flow in flows if not opened.is_strange(flow))
     seen += await session.run_round(FLOWS, flow_probes(flows, placement, options))
     began = max((item.at for item in seen), default=0.0)
     soon = handshake_probes([item for item in tried.handshakes if not item.is_once], placement, options)
@@ -72,4 +75,5 @@ async def measure(
         await session.wait_until(began + options.settle)
         there = handshake_probes(still_there(strange, tried.ready, await look()), placement, options)
         seen += await session.run_round(SETTLED, there) if there else ()
-    seen += await session.run_round(CLOSING, listener_probes(placement, options))
+    closing = [probe for probe in listener_probes(placement, options) if not opened.is_strange(probe)]
+    seen += await session.run_round(CLOSING, closing)

@@ -1,14 +1,15 @@
 """Snapshot x prediction x options into a ProbePlan: which probe pods to make, and which flows to try between them.
 
-Pure.  One stand-in for each identity on a node that runs a replica, more where a node would otherwise go unproven, and
-two unpoliced controls on every node in use: they are source and target of flows that only one end can deny, and twins.
+Pure.  One stand-in for each identity on a node that runs a replica, more where a node would otherwise go unproven
+(`seats`), and two unpoliced controls on every node in use: they are source and target of flows that only one end can
+deny, and twins.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from auditor.coverage import bounded, choose, judgeable
 from auditor.duties import Scene
@@ -23,18 +24,15 @@ from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Mode, Options, Transport
 from auditor.model.probe import Estimate, PlannedFlow, Probe, ProbePlan, Role, Skip, StandIn
 from auditor.rounds import timeouts
+from auditor.seats import Seat, clone, first_seats, mates, more_seats, usable_nodes, within
 from probes.capacity import Room
-from probes.mesh import opt_out
 from probes.pace import bound_at, longest, split
-from probes.safety import hazard, near, overruled, shunning
-from probes.wardrobe import Wardrobe
+from probes.safety import near, overruled
 
 CONTROL_NAMESPACE = "netaudit-ctl-1"
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE})
 OWN_LABELS = {"app.kubernetes.io/managed-by": "netaudit", "pod-security.kubernetes.io/enforce": "restricted"}
 V1 = "NetworkPolicy"
-CONTROLS = 2
-"""Controls on each node in use."""
 REQUESTS_PER_POD = {Transport.EXEC: 6, Transport.LOGS: 9}
 """An exec is one request, an annotation and a log are two."""
 FIXED_REQUESTS = 40
@@ -46,15 +44,6 @@ def own_namespaces(*more: str) -> tuple[Namespace, ...]:
         Namespace(name, {**OWN_LABELS, "kubernetes.io/metadata.name": name})
         for name in (OWN_NAMESPACE, CONTROL_NAMESPACE, *more)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Seat:
-    """An identity on one of its nodes; the first seat of an identity meets all others, more prove their node."""
-
-    identity: Identity
-    node: str
-    first: bool = True
 
 
 def is_system(namespace: str) -> bool:
@@ -91,22 +80,45 @@ def make_plan(
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
     room = Room(snapshot)
-    seats = _first_seats(model, matrix, audited, skipped, room, allow=options.allow)
-    seats += _more_seats(seats, _usable(snapshot), room)
-    seats += _mates(seats, _usable(snapshot), room, demands)
+    seats = first_seats(model, matrix, audited, skipped, room, allow=options.allow)
+    seats += more_seats(seats, usable_nodes(snapshot), room)
+    seats += mates(seats, usable_nodes(snapshot), room, demands)
     # What was asked for comes first when there is not room for all.
     named = {identity for demand in demands for identity in (demand.source, demand.destination)}
     seats.sort(key=lambda seat: (seat.identity.id not in named, seat.identity.id not in audited, not seat.first))
-    seats = _within(seats, options.max_pods, audited, skipped)
-    clones = tuple(_clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
-    controls = controls_on(sorted({seat.node for seat in seats}))
-    maker = FlowMaker(model, {item.id: item for item in matrix.identities}, clones, controls, audited, demands=demands)
+    seats = within(seats, options.max_pods, audited, skipped)
+    clones = tuple(clone(snapshot, seat, f"i{number}", room) for number, seat in enumerate(seats))
+    plan = plan_between(clones, model, matrix, options, demands)
+    plan = replace(
+        plan,
+        skipped=in_their_order((*skipped, *plan.skipped, *replicas(seats), *_portless(seats))),
+        notes=(*plan.notes, *_risks(snapshot, seats, options)),
+        near=near(snapshot, (item for item in plan.stand_ins if item.identity)),
+    )
+    return replace(plan, estimate=estimate(plan, options))
+
+
+def plan_between(
+    cast: Sequence[StandIn],
+    model: Model,
+    matrix: ReachabilityMatrix,
+    options: Options,
+    demands: frozenset[Demand] = frozenset(),
+) -> ProbePlan:
+    """Which flows to try between stand-ins of identities, and with controls beside them; it has no estimate yet.
+
+    Stand-ins that no flow needs are left out, and so are controls that would be nobody's twin.
+    """
+    audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
+    controls = controls_on(sorted({item.node for item in cast}))
+    maker = FlowMaker(model, {item.id: item for item in matrix.identities}, cast, controls, audited, demands=demands)
     scene = Scene(
-        nodes={item.key: item.node for item in (*clones, *controls)},
-        identities={item.key: item.identity for item in clones},
+        nodes={item.key: item.node for item in (*cast, *controls)},
+        identities={item.key: item.identity for item in cast},
         audited=audited,
         edges=rule_edges(model),
     )
+    skipped: list[Skip] = []
     offered = judgeable(maker.flows(), skipped)
     kept = frozenset(flow.id for flow in offered if maker.is_demanded(flow))
     choice = choose(offered, scene, options, kept)
@@ -114,137 +126,20 @@ def make_plan(
     spared = _spared(offered, choice.flows, scene)
     skipped += _named(spared, matrix, options)
     flows = bounded(list(choice.flows), options, skipped, kept)
-    clones = _met(clones, flows)
-    controls = _listening(controls, flows, maker)
-    skipped += [*_replicas(seats), *_portless(seats)]
-    plan = ProbePlan(
+    return ProbePlan(
         own_namespaces=tuple(namespace.name for namespace in own_namespaces()),
-        stand_ins=(*clones, *controls),
+        stand_ins=(*_met(cast, flows), *_listening(controls, flows, maker)),
         flows=flows,
-        skipped=tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason))),
-        notes=(*notes_on(model), *_risks(snapshot, seats, options)),
-        near=near(snapshot, clones),
+        skipped=in_their_order(skipped),
+        notes=notes_on(model),
         spared=spared,
         kept=kept,
     )
-    return replace(plan, estimate=estimate(plan, options))
 
 
-def _usable(snapshot: Snapshot) -> set[str]:
-    """Nodes on which a probe pod can run, and controls beside it."""
-    return {node.name for node in snapshot.nodes if node.ready and node.hosts_probes} - shunning(snapshot).keys()
-
-
-def _first_seats(
-    model: Model,
-    matrix: ReachabilityMatrix,
-    audited: frozenset[str],
-    skipped: list[Skip],
-    room: Room,
-    *,
-    allow: Sequence[str],
-) -> list[_Seat]:
-    snapshot, usable, wardrobe = model.snapshot, _usable(model.snapshot), Wardrobe(model)
-    seats: list[_Seat] = []
-    load: Counter[str] = Counter()
-    for found in matrix.identities:
-        identity, meshed = wardrobe.dress(found)
-        nodes = [node for node in identity.nodes if node in usable]
-        roomy = [node for node in nodes if _has_room(room, node, identity.namespace, load)]
-        reason = hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
-        reason = reason or meshed or _no_node(snapshot, identity, nodes, roomy, room)
-        if reason:
-            skipped.append(Skip(identity.title, reason, identity=identity.id in audited))
-            continue
-        node = min(roomy, key=lambda name: (load[name], name))
-        room.take(identity.namespace, node, 1 if load[node] else 1 + CONTROLS)
-        load[node] += 1
-        seats.append(_Seat(identity, node))
-    return seats
-
-
-def _has_room(room: Room, node: str, home: str, load: Mapping[str, int]) -> bool:
-    return not room.lacks(node, home, 0 if load[node] else CONTROLS)
-
-
-def _no_node(snapshot: Snapshot, identity: Identity, nodes: Sequence[str], roomy: Sequence[str], room: Room) -> str:
-    if not nodes:
-        why = shunning(snapshot) | {node.name: node.unfit for node in snapshot.nodes if node.unfit}
-        unfit = [f"{name}: {why[name]}" for name in sorted(identity.nodes) if name in why]
-        return "no ready Linux node runs a replica of it" + (f" ({'; '.join(unfit[:3])})" if unfit else "")
-    if roomy:
-        return ""
-    short = [f"{node} has too little of {room.lacks(node, identity.namespace, CONTROLS)}" for node in nodes]
-    return f"no room beyond the tenth that is left alone: {'; '.join(short[:3])}"
-
-
-def _more_seats(seats: Sequence[_Seat], usable: set[str], room: Room) -> list[_Seat]:
-    """For each node and direction without an isolated stand-in, one more of an identity that has a replica there."""
-    covered = {(seat.node, direction) for seat in seats for direction in seat.identity.isolated}
-    more: list[_Seat] = []
-    for seat in seats:
-        for node in seat.identity.nodes:
-            news = {(node, direction) for direction in seat.identity.isolated} - covered
-            home, used = seat.identity.namespace, {other.node: 1 for other in (*seats, *more)}
-            fits = _has_room(room, node, home, Counter(used)) and not room.in_home(home)
-            if news and node in usable and node != seat.node and fits:
-                room.take(home, node, 1 if node in used else 1 + CONTROLS)
-                covered |= news
-                more.append(_Seat(seat.identity, node, first=False))
-    return more
-
-
-def _mates(seats: Sequence[_Seat], usable: set[str], room: Room, demands: frozenset[Demand]) -> list[_Seat]:
-    """A second seat for each identity that is to talk to another pod of its kind, where it has none."""
-    wanted = {demand.source for demand in demands if demand.source == demand.destination}
-    wanted -= {seat.identity.id for seat in seats if not seat.first}
-    mates: list[_Seat] = []
-    for seat in seats:
-        identity = seat.identity
-        if identity.id not in wanted or identity.alone:
-            continue
-        used = Counter(other.node for other in (*seats, *mates))
-        nodes = sorted({*identity.nodes} & usable, key=lambda name: (name == seat.node, name))
-        node = next((name for name in nodes if _has_room(room, name, identity.namespace, used)), None)
-        if node is not None and not room.in_home(identity.namespace):
-            room.take(identity.namespace, node, 1 if used[node] else 1 + CONTROLS)
-            mates.append(_Seat(identity, node, first=False))
-    return mates
-
-
-def _within(seats: list[_Seat], limit: int, audited: frozenset[str], skipped: list[Skip]) -> list[_Seat]:
-    room = limit
-    kept: list[_Seat] = []
-    nodes: set[str] = set()
-    for seat in seats:
-        # Each node in use costs two controls as well.
-        cost = 1 if seat.node in nodes else 1 + CONTROLS
-        if cost > room:
-            what = seat.identity.title if seat.first else f"{seat.identity.title} on {seat.node}"
-            lost = seat.first and seat.identity.id in audited
-            skipped.append(Skip(what, f"more probe pods than --max-pods {limit} allows", identity=lost))
-            continue
-        room -= cost
-        nodes.add(seat.node)
-        kept.append(seat)
-    return kept
-
-
-def _clone(snapshot: Snapshot, seat: _Seat, key: str, room: Room) -> StandIn:
-    identity = seat.identity
-    return StandIn(
-        key=key if seat.first else f"{key}x",
-        role=Role.CLONE,
-        namespace=identity.namespace,
-        node=seat.node,
-        labels=identity.labels,
-        listens=identity.listens,
-        named_ports=identity.named_ports,
-        identity=identity.id,
-        account=identity.account,
-        resources=room.size(identity.namespace),
-        annotations=opt_out(snapshot, identity.namespace),
-    )
+def in_their_order(skipped: Iterable[Skip]) -> tuple[Skip, ...]:
+    """Sort what is not tested."""
+    return tuple(sorted(skipped, key=lambda skip: (skip.what, skip.reason)))
 
 
 def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
@@ -285,7 +180,7 @@ def _named(spared: Sequence[str], matrix: ReachabilityMatrix, options: Options) 
     return [Skip(titles[number], reason, by_choice=True) for number in spared]
 
 
-def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
+def replicas(seats: Sequence[Seat]) -> list[Skip]:
     """Connections between replicas need two stand-ins of one identity, which only few have."""
     doubled = {seat.identity.id for seat in seats if not seat.first}
     left = [
@@ -299,7 +194,7 @@ def _replicas(seats: Sequence[_Seat]) -> list[Skip]:
     return [Skip(f"connections between replicas of {len(left)} identities", "one probe pod stands for them", flows)]
 
 
-def _portless(seats: Sequence[_Seat]) -> list[Skip]:
+def _portless(seats: Sequence[Seat]) -> list[Skip]:
     """Identities that policies isolate and to which no packet is sent, because there is no port to send it to."""
     first = [seat.identity for seat in seats if seat.first]
     reason = "it declares no port, and ranges in policies take in every port that could be made up"
@@ -321,7 +216,7 @@ def _listening(controls: Sequence[StandIn], flows: Sequence[PlannedFlow], maker:
     return tuple(control for control in listening if control.node in used)
 
 
-def _risks(snapshot: Snapshot, seats: Sequence[_Seat], options: Options) -> Iterable[str]:
+def _risks(snapshot: Snapshot, seats: Sequence[Seat], options: Options) -> Iterable[str]:
     """The hazards that the user takes, by what they were met for."""
     for seat in seats if options.allow else ():
         for text in overruled(snapshot, seat.identity, options.allow):
@@ -384,7 +279,8 @@ def _probing(plan: ProbePlan, options: Options) -> float:
         Probe(flow.source, flow.destination, flow.family, flow.port, limits[flow.predicted.verdict], flow.protocol)
         for flow in plan.flows
     ]
-    return longest(split(probes, node_of, bound), bound)
+    gentle = frozenset(item.key for item in plan.stand_ins if item.pod)
+    return longest(split(probes, node_of, bound, gentle), bound)
 
 
 def _watched(plan: ProbePlan) -> int:

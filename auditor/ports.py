@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from auditor.events import Event
 from auditor.model.journal import Entry, Marks
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Timing
+from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Timing
 from auditor.model.timing import Trace
 
 OnEvent = Callable[[Event], None]
@@ -71,6 +71,10 @@ class ProbeBackend(Protocol):
     @property
     def leftovers(self) -> Sequence[str]:
         """What could not be removed, after the session has ended."""
+
+    @property
+    def marks_left(self) -> Sequence[Mark]:
+        """The real pods that stay marked, after the session has ended."""
 
 
 class Journal(Protocol):

@@ -136,6 +136,8 @@ class _Maker:
             self._left[f" on port {number}", "--targets real never tries this port"] += 1
         if identity.id in self._audited:
             sources += sorted(self._controls, key=lambda item: (item.node != pod.node, item.node))[:CONTROLS]
+        # What a pod says to itself passes no policy.
+        sources = [item for item in sources if (item.namespace, item.pod) != (pod.namespace, pod.name)]
         for number in sorted(declared - set(self._never)):
             for source in sources:
                 yield from self._between(source, pod, identity, number)

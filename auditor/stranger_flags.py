@@ -12,8 +12,8 @@ from auditor.flag_values import default
 from auditor.model.options import NEVER_PORTS, Options, Targets
 
 DEFAULTS = Options()
-MODE = "clone"
-"""The only mode whose probe pods stand for workloads as they are."""
+MODES = ("clone", "inplace")
+"""The modes whose sources are workloads, or stand for them as they are."""
 LAST_PORT = 65535
 
 
@@ -63,7 +63,7 @@ def never_ports(flags: argparse.Namespace) -> tuple[int, ...]:
 def check_strangers(flags: argparse.Namespace) -> None:
     """Raise UsageError where they have no meaning."""
     named = "--external" if flags.external else "--targets real"
-    if flags.mode != MODE and (flags.external or flags.targets == Targets.REAL.value):
+    if flags.mode not in MODES and (flags.external or flags.targets == Targets.REAL.value):
         raise UsageError(
             f"--mode {flags.mode} tells nothing of {named}",
             why="it is about what workloads may reach, and its probe pods stand for none",

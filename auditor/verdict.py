@@ -17,7 +17,7 @@ from auditor.model.flow import Verdict
 from auditor.model.handshake import Beyond
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
-from auditor.model.probe import NotPlaced, Outcome, Placed, ProbePlan
+from auditor.model.probe import Mark, NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
 from auditor.model.timing import Figure
 from auditor.plan import is_audited
@@ -30,6 +30,10 @@ ABOUT = {
     Mode.CLONE: "",
     Mode.SENTINEL: " This is about netaudit's own policies between its own pods, not about this cluster's policies.",
     Mode.SHADOW: " This is about copies of policies over equivalent pods, not about the workloads themselves.",
+    Mode.INPLACE: (
+        " This is about real pods, each on one port that nobody else uses: the ports that pods or policies name were "
+        "tried by handshake, or not at all."
+    ),
 }
 """What the sentence is about, where a reader may take it for more."""
 STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}
@@ -49,6 +53,8 @@ class Material:
     """Keys of stand-ins that policies tell apart from their identity, as they were stored."""
     rounds: int = 0
     leftovers: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    """The real pods that stay marked."""
     withdrawn: str = ""
     """What reacted to the probe pods, so that they were removed at once; empty where nothing did."""
     answers: tuple[Answer, ...] = ()

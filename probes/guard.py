@@ -29,11 +29,13 @@ PATHS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """A probe pod as others see it."""
+    """A probe pod, or a real pod with an agent in it, as others see it."""
 
     namespace: str
     name: str
     labels: Labels
+    real: bool = False
+    """Whether it is a real one, which counts and is ready by right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +142,14 @@ def _budget(now: Now) -> str:
     fault = _failing(now.after)
     if fault and not _failing(now.before):
         return f"{now.title} cannot be computed any more, so that no eviction is allowed: {fault}"
+    counted = sum(_selects(now.after, pod) for pod in now.ours if not pod.real)
     same = now.before is not None and _number(now.before, "metadata", "generation") == _number(
         now.after, "metadata", "generation"
     )
     wanted, was = _number(now.after, "status", "desiredHealthy"), _number(now.before, "status", "desiredHealthy")
     expected = _number(now.after, "status", "expectedPods") - _number(now.before, "status", "expectedPods")
     # A real pod more raises both; our pods can raise what an integer budget expects, which nothing depends on.
-    if same and wanted > was and 0 < expected <= sum(_selects(now.after, pod) for pod in now.ours):
+    if same and wanted > was and 0 < expected <= counted:
         return f"{now.title} wants {wanted} healthy pods instead of {was}: it counts probe pods"
     return ""
 
@@ -160,7 +163,7 @@ def _failing(raw: Raw | None) -> str:
 
 def _slice(now: Now) -> str:
     """An endpoint that is ready, or serving, gets traffic."""
-    names = {pod.name for pod in now.ours}
+    names = {pod.name for pod in now.ours if not pod.real}
     for endpoint in now.after.get("endpoints") or ():
         name = _part(endpoint, "targetRef").get("name")
         conditions = _part(endpoint, "conditions")
@@ -183,7 +186,7 @@ def _autoscaler(now: Now) -> str:
 
 def _workload(now: Now) -> str:
     """A controller that counts more pods than it should have, though nobody asked it for more, counts ours."""
-    if now.before is None or not any(_selects(now.after, pod) for pod in now.ours):
+    if now.before is None or not any(_selects(now.after, pod) for pod in now.ours if not pod.real):
         return ""
     if _number(now.before, "metadata", "generation") != _number(now.after, "metadata", "generation"):
         return ""

@@ -8,7 +8,7 @@ not answer their own pod and in unpoliced twins that do not meet, and in attempt
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.model.probe import Observation, Outcome, Probe
@@ -16,7 +16,7 @@ from auditor.model.probe import Observation, Outcome, Probe
 STRANGERS = 4
 """Batches of handshakes at once in the whole cluster, so that no stranger meets all our pods together."""
 FEW = 16
-"""Handshakes that a pod has under way at most."""
+"""Handshakes that a pod has under way at most, and attempts that a real pod has."""
 EXECS_PER_NODE = 16
 """Batches at once on one node: more execs than that make container runtimes crawl."""
 SLOWEST = 3
@@ -102,12 +102,20 @@ def one_try_wide(asked: Sequence[Probe], window: int) -> int:
     return max(1, min(window, -(-len(asked) // widest)))
 
 
-def split(probes: Iterable[Probe], node_of: Mapping[str, str], bound: Bound) -> tuple[Batch, ...]:
-    """One batch for each source, the longest first, so that no long one is left over at the end."""
+def split(
+    probes: Iterable[Probe], node_of: Mapping[str, str], bound: Bound, gentle: Collection[str] = ()
+) -> tuple[Batch, ...]:
+    """One batch for each source, the longest first, so that no long one is left over at the end.
+
+    Sources that are `gentle` have few attempts under way: they are other people's pods, whose share they use.
+    """
     by_source: dict[str, list[Probe]] = defaultdict(list)
     for probe in probes:
         by_source[probe.source].append(probe)
-    batches = [_batch(source, found, node_of, bound) for source, found in by_source.items()]
+    spared = Bound(min(FEW, bound.window), bound.per_node)
+    batches = [
+        _batch(source, found, node_of, spared if source in gentle else bound) for source, found in by_source.items()
+    ]
     return tuple(sorted(batches, key=lambda batch: (-batch.seconds, batch.source)))
 
 

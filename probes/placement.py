@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "python": ("python3", "-IS", "-c", 'import os; exec(os.environ["NETAUDIT_AGENT"])'),
 }
 """By agent, what runs its text in a probe pod; `serve` or `probe` follows."""
+STOPS: Mapping[str, tuple[str, ...]] = {"shell": ("sh", "-c"), "python": ("python3", "-IS", "-c")}
 OWN_IMAGE = re.compile(r"(?:.*/)?netaudit(?::[^/]*)?(?:@[^/]*)?")
 """netaudit's own image, whatever registry and folder it was copied to."""
 NEVER = 100_000
@@ -75,6 +76,13 @@ class AgentSpec:
     """Which of the agents it is; the pace depends on it."""
     courier: str = ""
     """What hands it its work from the pod's annotations; empty where execs do."""
+    stopper: str = ""
+    """The program that ends it from inside a pod that stays."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """The words that end an agent in a real pod."""
+        return (*STOPS[self.name], self.stopper)
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ def holder_manifest(namespace: str, marks: Marks) -> Manifest:
                             "name": "none",
                             "image": "none",
                             "resources": _resources(Resources()),
-                            "securityContext": _container_security(),
+                            "securityContext": container_security(),
                         }
                     ],
                 },
@@ -263,14 +271,7 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                 "image": agent.image,
                 "imagePullPolicy": "IfNotPresent",
                 "command": list(agent.first),
-                "env": [
-                    {"name": "NETAUDIT_AGENT", "value": _escaped(agent.script)},
-                    {"name": "NETAUDIT_NONCE", "value": nonce},
-                    {"name": "NETAUDIT_RUN", "value": marks.run},
-                    {"name": "NETAUDIT_PORTS", "value": " ".join(map(listener_word, stand_in.listens))},
-                    {"name": "NETAUDIT_DEADLINE", "value": str(agent.seconds)},
-                    *_courier_env(agent),
-                ],
+                "env": [*agent_env(stand_in, marks, agent, nonce), *_courier_env(agent)],
                 **({"volumeMounts": [{"name": "work", "mountPath": "/netaudit", "readOnly": True}]} if by_log else {}),
                 "ports": [
                     {"name": port.name, "containerPort": port.number, "protocol": port.protocol.value}
@@ -278,7 +279,7 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
                 ],
                 "resources": _resources(stand_in.resources),
                 "readinessProbe": {"exec": {"command": ["true"]}, "initialDelaySeconds": NEVER},
-                "securityContext": _container_security(),
+                "securityContext": container_security(),
             }
         ],
         # The kubelet writes it anew as soon as the annotation changes.
@@ -289,15 +290,27 @@ def _pod_spec(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> 
 _WORK_FILE = {"path": "work", "fieldRef": {"fieldPath": f"metadata.annotations['{WORK}']"}}
 
 
-def _courier_env(agent: AgentSpec) -> list[Manifest]:
-    if not agent.courier:
-        return []
-    said = {"NETAUDIT_COURIER": _escaped(agent.courier), "NETAUDIT_LINGER": "no"}
+def agent_env(stand_in: StandIn, marks: Marks, agent: AgentSpec, nonce: str) -> list[Manifest]:
+    """What an agent is told, its own text included."""
+    said = {
+        "NETAUDIT_AGENT": escaped(agent.script),
+        "NETAUDIT_NONCE": nonce,
+        "NETAUDIT_RUN": marks.run,
+        "NETAUDIT_PORTS": " ".join(map(listener_word, stand_in.listens)),
+        "NETAUDIT_DEADLINE": str(agent.seconds),
+    }
     return [{"name": name, "value": value} for name, value in said.items()]
 
 
-def _escaped(script: str) -> str:
-    # The kubelet expands $(NAME) in values of env and reads $$ as one $.
+def _courier_env(agent: AgentSpec) -> list[Manifest]:
+    if not agent.courier:
+        return []
+    said = {"NETAUDIT_COURIER": escaped(agent.courier), "NETAUDIT_LINGER": "no"}
+    return [{"name": name, "value": value} for name, value in said.items()]
+
+
+def escaped(script: str) -> str:
+    """A text as the kubelet gives it on unchanged: it expands $(NAME) in env and commands, and reads $$ as one $."""
     return script.replace("$", "$$")
 
 
@@ -325,7 +338,8 @@ def _pod_security() -> Manifest:
     }
 
 
-def _container_security() -> Manifest:
+def container_security() -> Manifest:
+    """What no container of ours may do."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -62,6 +62,7 @@ class _Page:
         yield from self.section("Time to enforce", self.timed())
         yield from self.section("Limits", self.points(self.view.report.limits))
         yield from self.section("Warnings", self.points(self.view.report.warnings))
+        yield from self.section("Pods that stay marked", self.points(self.view.marked))
         yield from self.section("Left in the cluster", self.points(self.view.report.leftovers))
         yield from self.section("Method", self.environment())
 

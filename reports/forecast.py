@@ -13,7 +13,8 @@ from auditor.model.expectation import Answer
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
-from auditor.model.probe import ProbePlan, Timing
+from auditor.model.probe import ProbePlan, StandIn, Timing
+from reports.marks import HOW
 from reports.plain import plain
 from reports.words import plural
 
@@ -24,8 +25,11 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
     """Say what would be made and how long it would take, line by line."""
     cost = plan.estimate
     denied = sum(flow.predicted.verdict is Verdict.DENIED for flow in plan.flows)
+    real, made = ([item for item in plan.stand_ins if bool(item.pod) is wanted] for wanted in (True, False))
+    where = f"{len(made)} probe pods in {_homes(plan)} namespaces from {options.image}"
     lines = [
-        f"would make {cost.pods} probe pods in {cost.namespaces} namespaces from {options.image}; removes them again",
+        *_marking(real, options.image),
+        f"would make {where}; removes them again",
         *(f"would make the NetworkPolicy {policy.ref}; removes it again" for policy in plan.policies),
         f"would try {cost.flows} flows ({denied} denied, {cost.flows - denied} allowed): {cost.probes} connections",
         _chosen(plan, options),
@@ -36,15 +40,36 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
         "",
     ]
     titles = {identity.id: identity.title for identity in matrix.identities}
-    for stand_in in plan.stand_ins[:SHOWN]:
+    for stand_in in made[:SHOWN]:
         what = f"stands for {titles[stand_in.identity]}" if stand_in.identity else "unpoliced control"
         lines.append(f"  pod in {stand_in.namespace} on {stand_in.node}: {what}")
-    if len(plan.stand_ins) > SHOWN:
-        lines.append(f"  and {len(plan.stand_ins) - SHOWN} more")
+    if len(made) > SHOWN:
+        lines.append(f"  and {len(made) - SHOWN} more")
     lines += [_expected(answer) for answer in answers]
     lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(plain(line) for line in lines) + "\n"
+
+
+def _homes(plan: ProbePlan) -> int:
+    """In how many namespaces something is made: netaudit's own are made even where they stay empty."""
+    if not plan.stand_ins:
+        return 0
+    return len({item.namespace for item in plan.stand_ins if not item.pod} | {*plan.own_namespaces})
+
+
+def _marking(real: Sequence[StandIn], image: str) -> list[str]:
+    """Every real pod that would be marked: whoever says yes has to know which."""
+    if not real:
+        return []
+    ports = {item.key: ", ".join(f"{port}/{protocol.value}" for protocol, port in item.listens) for item in real}
+    return [
+        f"would put an ephemeral container from {image} into {len(real)} real pods; {HOW}:",
+        *(
+            f"  pod {item.namespace}/{item.pod} on {item.node}, listening on {ports[item.key] or 'no port'}"
+            for item in real
+        ),
+    ]
 
 
 def _strangers(plan: ProbePlan) -> list[str]:

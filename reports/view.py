@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, StandInEntry, Summary
-from reports import words
+from reports import marks, words
 from reports.enforcement import Timed, timed_rows
 from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
@@ -110,6 +110,8 @@ class View:
     handshakes: tuple[Met, ...]
     timed: tuple[Timed, ...]
     """How soon policies held."""
+    marked: tuple[str, ...]
+    """Real pods that stay marked, after a sentence about them."""
     report: AuditReport
 
 
@@ -140,6 +142,7 @@ def view(report: AuditReport) -> View:
         expectations=expected_rows(report.expectations),
         handshakes=handshake_rows(report),
         timed=timed_rows(report.enforcement),
+        marked=(marks.sentence(report.marked), *marks.marked_rows(report.marked)) if report.marked else (),
         report=report,
     )
 

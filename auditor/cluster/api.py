@@ -39,7 +39,7 @@ ERRORS = 300
 """HTTP statuses from here on are no success; the API server does not redirect."""
 UNAUTHENTICATED = 401
 CONFLICT, GONE = 409, 410
-MERGE_PATCH = "application/merge-patch+json"
+MERGE_PATCH, STRATEGIC_PATCH = "application/merge-patch+json", "application/strategic-merge-patch+json"
 TRANSPORT_FAULTS = (aiohttp.ClientError, TimeoutError, OSError, ApiException)
 Raw = Mapping[str, Any]
 kube_config: Any = untyped_config
@@ -197,6 +197,11 @@ class KubeApi:
         """Set annotations of an object, whatever else it has, by a merge patch (RFC 7386)."""
         await self._json("PATCH", path, {}, {"metadata": {"annotations": dict(annotations)}})
 
+    async def add_ephemeral(self, path: str, patch: Raw, *, dry_run: bool = False) -> dict[str, Any]:
+        """Add what a strategic merge patch of a pod names to its ephemeral containers; the pod that came of it."""
+        query: dict[str, str | int] = {"dryRun": "All"} if dry_run else {}
+        return await self._json("PATCH", f"{path}/ephemeralcontainers", query, patch)
+
     async def delete(self, path: str, **options: object) -> bool:
         """Delete an object; false when it was not there."""
         try:
@@ -306,7 +311,8 @@ class KubeApi:
         verb, url, headers, _, _ = await self._client.param_serialize(
             method, path, query_params=list(query), auth_settings=["BearerToken"]
         )
-        return verb, url, {**headers, **({"Content-Type": MERGE_PATCH} if method == "PATCH" else {})}
+        kind = STRATEGIC_PATCH if path.endswith("/ephemeralcontainers") else MERGE_PATCH
+        return verb, url, {**headers, **({"Content-Type": kind} if method == "PATCH" else {})}
 
     async def _json(
         self, method: str, path: str, query: Mapping[str, str | int], body: Raw | None = None

@@ -11,6 +11,8 @@ from typing import Any, TypedDict
 
 import msgspec
 
+MARKS = "ephemeral containers"
+"""Pods of which only these matter."""
 Json = bytes | bytearray | memoryview | msgspec.Raw
 
 # Leaves are Any: whether a value is what it should be is for the decoder to say, of that one object.
@@ -49,6 +51,24 @@ class _PodSpec(TypedDict, total=False):
     topologySpreadConstraints: Any
     overhead: Any
     resources: Any
+
+
+class _Ephemeral(TypedDict, total=False):
+    name: Any
+
+
+class _MarkedSpec(TypedDict, total=False):
+    ephemeralContainers: list[_Ephemeral] | None
+
+
+class _MarkedStatus(TypedDict, total=False):
+    ephemeralContainerStatuses: Any
+
+
+class _Marked(TypedDict, total=False):
+    metadata: _Metadata | None
+    spec: _MarkedSpec | None
+    status: _MarkedStatus | None
 
 
 class _PodStatus(TypedDict, total=False):
@@ -130,6 +150,7 @@ class _Slice(TypedDict, total=False):
 _WORKLOAD = msgspec.json.Decoder(_Workload)
 _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "pods": msgspec.json.Decoder(_Pod),
+    MARKS: msgspec.json.Decoder(_Marked),
     "nodes": msgspec.json.Decoder(_Node),
     "endpointslices": msgspec.json.Decoder(_Slice),
     "deployments": _WORKLOAD,

@@ -19,7 +19,9 @@ from auditor.sentinel import sentinel_namespaces
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.cleaning import clean_up, clean_up_by_force
 from probes.backends.kubernetes.lease import wait_until_free
+from probes.backends.kubernetes.lodging import marks_left
 from probes.placement import Marks
+from reports.marks import marked_text
 from reports.plain import plain
 
 
@@ -37,13 +39,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
         if flags.dry_run:
             await _tell(api, within, say, force=flags.force)
             return 0
-        if flags.force:
-            found, trouble = await clean_up_by_force(api, within)
-        else:
-            marks = Marks(f"cleanup{secrets.token_hex(3)}", __version__, "")
-            found, trouble = await clean_up(api, marks, _now, say, within)
-        for text in _kept(found):
-            say(text)
+        found, trouble = await _remove(api, within, say, force=flags.force)
         if trouble:
             raise CleanupIncomplete(
                 f"{len(trouble)} objects are still there", why="; ".join(trouble), attempt="netaudit cleanup once more"
@@ -54,6 +50,27 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
     return await with_api(flags, work)
 
 
+async def _remove(
+    api: KubeApi, within: Sequence[str] | None, say: Callable[[str], None], *, force: bool
+) -> tuple[sweep.Leftovers, Sequence[str]]:
+    """Remove what is there, and say what stays by right or because nobody can remove it."""
+    if force:
+        found, trouble = await clean_up_by_force(api, within)
+    else:
+        marks = Marks(f"cleanup{secrets.token_hex(3)}", __version__, "")
+        found, trouble = await clean_up(api, marks, _now, say, within)
+    for text in _kept(found):
+        say(text)
+    await _tell_marked(api, within, say)
+    return found, trouble
+
+
+async def _tell_marked(api: KubeApi, within: Sequence[str] | None, say: Callable[[str], None]) -> None:
+    """Name the real pods that stay marked; where only own namespaces are looked at there are none."""
+    if within is None:
+        sys.stderr.write(marked_text(await marks_left(api, say)))
+
+
 async def _tell(api: KubeApi, within: Sequence[str] | None, say: Callable[[str], None], *, force: bool) -> None:
     """Say what would be done."""
     if not force:
@@ -61,6 +78,7 @@ async def _tell(api: KubeApi, within: Sequence[str] | None, say: Callable[[str],
     found = await sweep.find(api, within=within)
     for text in _kept(found):
         say(text)
+    await _tell_marked(api, within, say)
     sys.stdout.write("".join(f"would remove {name}\n" for name in found.names()) or "nothing to remove\n")
 
 

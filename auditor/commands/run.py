@@ -36,11 +36,12 @@ from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
 from auditor.verdict import incompleteness
-from probes.agents import courier_of, text_of
+from probes.agents import courier_of, stopper_of, text_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, choose_agent
 from reports import FORMATS
 from reports.forecast import render as render_forecast
+from reports.marks import marked_text
 from reports.plain import plain
 
 ALPHABET = string.ascii_lowercase + string.digits
@@ -89,7 +90,7 @@ async def _audit(
     backend = KubernetesBackend(
         api=api,
         marks=marks,
-        agent=AgentSpec(options.image, text_of(agent), options.budget, agent, courier),
+        agent=AgentSpec(options.image, text_of(agent), options.budget, agent, courier, stopper_of(agent)),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=_now,
@@ -109,6 +110,7 @@ async def _audit(
             sys.stderr.write(f"not removed: {plain(text)}\n")
         if backend.leftovers:
             sys.stderr.write("  try: netaudit cleanup\n")
+        sys.stderr.write(marked_text(backend.marks_left))
     run = _run(options, marks.run, agent, started, words)
     return assemble(material, options, replace(run, rounds=material.rounds, resumed=material.resumed), api.context)
 

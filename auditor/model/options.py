@@ -37,6 +37,8 @@ class Mode(enum.Enum):
     """In netaudit's own namespaces alone, under policies of its own: what the engine does, not what the users' do."""
     SHADOW = "shadow"
     """In netaudit's own namespaces, with the labels of workloads and under copies of their policies."""
+    INPLACE = "inplace"
+    """Inside real pods, in ephemeral containers that stay until the pods are replaced."""
 
 
 class Targets(enum.Enum):

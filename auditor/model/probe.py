@@ -31,12 +31,14 @@ class Outcome(enum.Enum):
 
 
 class Role(enum.Enum):
-    """Why a probe pod exists."""
+    """Why a probe pod exists, or an agent in somebody else's pod."""
 
     CLONE = "clone"
     """Stands for an identity: its namespace, its policy-relevant labels, a node that runs a replica."""
     SENTINEL = "sentinel"
     """Stands in netaudit's own namespace for one of netaudit's own policies."""
+    RESIDENT = "resident"
+    """Is a real pod, with an agent in an ephemeral container."""
     CONTROL = "control"
     """Stands in netaudit's own namespace, selected by no policy: source, target and twin."""
 
@@ -58,7 +60,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A probe pod to be made."""
+    """A probe pod to be made, or a real pod to put an agent into."""
 
     key: str
     """Short, unique in the plan, letters and digits only: it becomes part of the pod's name."""
@@ -71,12 +73,15 @@ class StandIn:
     named_ports: tuple[ContainerPort, ...] = ()
     """Container ports to declare, because policies name them."""
     identity: str = ""
-    """Id of the identity that a clone or a sentinel stands for; empty for controls."""
+    """Id of the identity that a clone or a sentinel stands for, or a resident is of; empty for controls."""
     account: str = ""
     """Service account to run as, because policies select by it; empty for the namespace's default."""
     resources: Resources = Resources()
     annotations: tuple[tuple[str, str], ...] = ()
     """Marks that keep meshes off the pod."""
+    pod: str = ""
+    """Name and UID of the real pod that a resident is; empty for pods that are made."""
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,19 @@ class Placed:
     stand_in: StandIn
     pod: Pod
     nonce: str
+    container: str = "probe"
+    """In which the agent runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An ephemeral container in a real pod: it stays until the pod is replaced."""
+
+    namespace: str
+    pod: str
+    container: str
+    state: str
+    """What became of the agent in it, in words."""
 
 
 @dataclass(frozen=True, slots=True)

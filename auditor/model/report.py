@@ -21,7 +21,7 @@ class Run:
     started: str
     finished: str
     mode: str
-    """Where probes stood; `clone`: beside workloads, with their policy-relevant labels."""
+    """Where probes stood; `clone`: beside workloads, with their policy-relevant labels; `inplace`: inside them."""
     image: str
     agent: str
     settle_seconds: float
@@ -290,6 +290,20 @@ class EnforcementEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkEntry:
+    """A real pod that holds an ephemeral container of this run until it is replaced."""
+
+    namespace: str
+    pod: str
+    container: str
+    owner: str
+    """What makes its next pod, as kind/name; pod/name where nothing does."""
+    identity: str
+    state: str
+    """What became of the agent in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """One audit of one cluster; lists are sorted, so equal audits give equal bytes."""
 
@@ -317,3 +331,5 @@ class AuditReport:
     """By id."""
     enforcement: list[EnforcementEntry] = field(default_factory=list)
     """By node, change and direction; empty where nothing was timed."""
+    marked: list[MarkEntry] = field(default_factory=list)
+    """By namespace and pod; empty but in mode inplace."""

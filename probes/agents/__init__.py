@@ -10,6 +10,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {"shell": ("tools.sh", "shell.sh"), "pyth
 COURIERS: Mapping[str, str] = {"shell": "courier.sh", "python": "courier.py"}
 """By agent, what hands it its work where nobody may exec."""
 
+STOPPERS: Mapping[str, str] = {"shell": "stop.sh", "python": "stop.py"}
+"""By agent, what ends it where its pod stays."""
+
 
 def text_of(agent: str) -> str:
     """The whole program of an agent."""
@@ -19,3 +22,8 @@ def text_of(agent: str) -> str:
 def courier_of(agent: str) -> str:
     """The whole program that hands an agent its work from a file."""
     return (files(__name__) / COURIERS[agent]).read_text(encoding="utf-8")
+
+
+def stopper_of(agent: str) -> str:
+    """The whole program that ends an agent in a pod that stays."""
+    return (files(__name__) / STOPPERS[agent]).read_text(encoding="utf-8")

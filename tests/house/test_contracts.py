@@ -38,6 +38,7 @@ ACTING = (
     "auditor.commands",
     "auditor.flag_values",
     "auditor.flags",
+    "auditor.mode_flags",
     "auditor.model_flags",
     "auditor.ports",
     "auditor.progress",

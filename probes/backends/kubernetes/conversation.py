@@ -159,7 +159,7 @@ async def _by_exec(desk: Desk, source: str, work: bytes, reader: wire.BatchReade
     """Send the work and feed the reader until the footer or the end; the reason where it went wrong, else empty."""
     pod, words = desk.here[source].pod, desk.agent.command("probe")
     try:
-        async with desk.api.exec(pod.namespace, pod.name, CONTAINER, words) as channel:
+        async with desk.api.exec(pod.namespace, pod.name, desk.here[source].container, words) as channel:
             await channel.write(work)
             fault = await _listen(channel.read(), reader, _Patience("exec", patience, patience), NOISE)
             return f"{fault}, exit code {channel.exit_code}" if fault == _ENDED.format("exec") else fault

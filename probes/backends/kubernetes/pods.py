@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from auditor.cluster.api import KubeApi
@@ -32,8 +32,11 @@ Raw = Mapping[str, Any]
 class PodFollower:
     """The stored state of all pods whose names begin with `prefix`, kept up to date until it is closed."""
 
-    def __init__(self, api: KubeApi, prefix: str, on_pod: Callable[[Raw], None]) -> None:
-        """Follow nothing yet; `on_pod` hears of every state of each pod."""
+    def __init__(
+        self, api: KubeApi, prefix: str, on_pod: Callable[[Raw], None], also: Collection[tuple[str, str]] = ()
+    ) -> None:
+        """Follow nothing yet, of these pods and of `also`; `on_pod` hears of every state of each."""
+        self._also = also
         self._on_pod = on_pod
         self._api = api
         self._prefix = prefix
@@ -113,7 +116,9 @@ class PodFollower:
             await self._notify()
 
     def _is_ours(self, item: Raw) -> bool:
-        return str((item.get("metadata") or {}).get("name", "")).startswith(self._prefix)
+        metadata = item.get("metadata") or {}
+        name = str(metadata.get("name", ""))
+        return name.startswith(self._prefix) or (metadata.get("namespace"), name) in self._also
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -48,7 +48,7 @@ def _chosen(plan: ProbePlan) -> tuple[dict[Look, StandIn], dict[str, Look]]:
     """The stand-ins to try by what webhooks see of them, and for which names their answers hold."""
     first: dict[Look, StandIn] = {}
     named: dict[str, Look] = {}
-    ours = [item for item in plan.stand_ins if item.namespace not in plan.own_namespaces]
+    ours = [item for item in plan.stand_ins if item.namespace not in plan.own_namespaces and not item.pod]
     for item in sorted(ours, key=lambda item: item.namespace):
         look = item.namespace, item.labels, item.account
         if item.namespace in named and look not in first and len(first) >= MOST:
@@ -57,6 +57,11 @@ def _chosen(plan: ProbePlan) -> tuple[dict[Look, StandIn], dict[str, Look]]:
         if named.setdefault(item.namespace, look) != look:
             named[f"{item.namespace}/{item.key}"] = look
     return first, named
+
+
+def is_passing(error: ApiRefused) -> bool:
+    """Whether what was asked may be granted all the same, later on or without a dry run."""
+    return error.status in BUSY or error.status >= BROKEN
 
 
 def _refusal(stand_in: StandIn, error: ApiRefused) -> Rehearsal:
@@ -70,7 +75,7 @@ async def _try(api: KubeApi, stand_in: StandIn, marks: Marks, agent: AgentSpec) 
     except ApiRefused as error:
         if NO_RIGHT in error.why:
             return error
-        if NO_DRY_RUN in error.why or error.status in BUSY or error.status >= BROKEN:
+        if NO_DRY_RUN in error.why or is_passing(error):
             # The pod itself may get through; it is looked at again once it is stored.
             return Rehearsal(
                 stand_in.key, "", notes=(f"something that a dry run does not show: {error.why[:LONGEST]}",)

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
-from auditor.model.probe import NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn, Timing
+from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn, Timing
 from auditor.model.timing import Trace
 from auditor.ports import OnEvent, ProbeSession
 from probes.admitted import holder_fault, obstacle, rehearsed, unforeseen
@@ -25,6 +26,7 @@ from probes.backends.kubernetes.conversation import Desk, Logs
 from probes.backends.kubernetes.ending import Ending, to_the_end, unfailing
 from probes.backends.kubernetes.homes import HOME, ensure_namespaces
 from probes.backends.kubernetes.lease import Clock, HeldLease
+from probes.backends.kubernetes.lodging import Lodging
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.stopwatch import Stopwatch, Workshop, untimed
@@ -64,6 +66,8 @@ class KubernetesBackend:
     confined: bool = False
     """Whether nothing outside the plan's own namespaces may be looked at or made, and no right there is needed."""
     leftovers: Sequence[str] = field(default=())
+    marks_left: Sequence[Mark] = field(default=(), init=False)
+    """Real pods that hold an ephemeral container of this run."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict, init=False)
     """What the dry runs of this run have shown."""
     _announced: bool = field(default=False, init=False)
@@ -74,10 +78,8 @@ class KubernetesBackend:
         """Bring the stand-ins to run; whatever happens inside, they are gone afterwards or stand in `leftovers`."""
         tell = unfailing(on_event)
         lease = HeldLease(self.api, self.marks.run, self.clock)
-        around = self._surroundings(plan)
-        follower = PodFollower(
-            self.api, f"{self.marks.holder}-", lambda raw: around.report(own_reaction(raw, self.marks.holder))
-        )
+        around, lodging = self._surroundings(plan), self._lodging(plan)
+        follower = PodFollower(self.api, f"{self.marks.holder}-", partial(self._heard, around, lodging), lodging.pods)
         homes = sorted({stand_in.namespace for stand_in in plan.stand_ins} | {HOME})
         ending = Ending(self.api, self.marks, lease, follower, around, homes, self._reach(plan), tell)
         started = False
@@ -85,15 +87,27 @@ class KubernetesBackend:
             await self._prepare(lease, plan, tell)
             await around.watch()
             await self._announce(plan, tell)
-            session = _Session(self, plan, follower, around, tell)
+            session = _Session(self, plan, follower, around, lodging=lodging, on_event=tell)
             await around.unless_withdrawn(session.start())
             started = True
             yield session
         finally:
-            await to_the_end(self._end(ending, 0.0 if started else UNDER_WAY), tell)
+            await to_the_end(self._end(ending, lodging, 0.0 if started else UNDER_WAY), tell)
 
-    async def _end(self, ending: Ending, pause: float) -> None:
-        self.leftovers = await ending.clean_up(pause)
+    def _lodging(self, plan: ProbePlan) -> Lodging:
+        until = self.clock() + timedelta(seconds=self.agent.seconds)
+        return Lodging(self.api, plan, self.marks, self.agent, until)
+
+    def _heard(self, around: Surroundings, lodging: Lodging, raw: Mapping[str, Any]) -> None:
+        """Tell who watches over real objects what became of a pod that is followed."""
+        name = str((raw.get("metadata") or {}).get("name", ""))
+        ours = name.startswith(f"{self.marks.holder}-")
+        around.report(own_reaction(raw, self.marks.holder) if ours else lodging.reaction(raw))
+
+    async def _end(self, ending: Ending, lodging: Lodging, pause: float) -> None:
+        # What listens in other people's pods goes first.
+        self.marks_left, alive = await lodging.end(pause)
+        self.leftovers = (*alive, *await ending.clean_up(pause))
         if self._announced:
             text = ended(self.marks, len(self.leftovers))
             await announce(self.api, self.marks, self.clock, "AuditEnded", text)
@@ -104,13 +118,19 @@ class KubernetesBackend:
             ending.tell(Warned(f"the Lease could not be renewed, so another run may have begun beside: {why}"))
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
-        """One dry run for each namespace that is not ours."""
-        self.rehearsals = await rehearse(self.api, plan, self.marks, self.agent)
+        """One dry run for each namespace that is not ours, and one for each real pod that is to hold an agent."""
+        made = await rehearse(self.api, plan, self.marks, self.agent)
+        self.rehearsals = {**made, **await self._lodging(plan).rehearse()}
         return self.rehearsals
 
     def _surroundings(self, plan: ProbePlan) -> Surroundings:
         beside = [
-            Worn(stand_in.namespace, self.marks.pod(stand_in), dict(stand_in.labels))
+            Worn(
+                stand_in.namespace,
+                stand_in.pod or self.marks.pod(stand_in),
+                dict(stand_in.labels),
+                real=bool(stand_in.pod),
+            )
             for stand_in in plan.stand_ins
             if stand_in.namespace not in plan.own_namespaces
         ]
@@ -170,10 +190,13 @@ class _Session:
         plan: ProbePlan,
         follower: PodFollower,
         around: Surroundings,
+        *,
+        lodging: Lodging,
         on_event: OnEvent,
     ) -> None:
         self._backend = backend
         self._around = around
+        self._lodging = lodging
         self._plan = plan
         self._follower = follower
         self._on_event = on_event
@@ -194,6 +217,8 @@ class _Session:
 
     def _now(self, item: Placed) -> Placed | NotPlaced:
         raw = self._raw(item.stand_in)
+        if item.stand_in.pod:
+            return self._lodging.now(item, raw)
         labels = ((raw or {}).get("metadata") or {}).get("labels") or {}
         if raw is None or labels == dict(item.pod.labels):
             return item
@@ -205,18 +230,19 @@ class _Session:
         for policy in self._plan.policies:
             await backend.api.create(policies_path(policy.namespace), policy_manifest(policy, backend.marks))
         self._on_event(StageStarted("start probe pods", total=len(stand_ins)))
-        namespaces = sorted({stand_in.namespace for stand_in in stand_ins})
+        namespaces = sorted({stand_in.namespace for stand_in in stand_ins if not stand_in.pod})
         made = await asyncio.gather(*map(self._holder, namespaces))
         holders = self._holders = dict(zip(namespaces, made, strict=True))
-        self._follower.follow(name for name, uid in holders.items() if not isinstance(uid, NotMade))
+        followed = {name for name, uid in holders.items() if not isinstance(uid, NotMade)}
+        self._follower.follow(followed | {home for home, _ in self._lodging.pods})
         room = asyncio.Semaphore(CREATORS)
         # Without its controls nothing on a node can be proven, so they do not wait behind the others.
         order = sorted(stand_ins, key=lambda item: item.role is not Role.CONTROL)
-        await asyncio.gather(*(self._create(stand_in, holders[stand_in.namespace], room) for stand_in in order))
+        await asyncio.gather(*(self._bring(stand_in, room) for stand_in in order))
         await self._follower.wait(self._unsettled, self._backend.start_timeout)
         for stand_in in stand_ins:
             if stand_in.key not in self._placed:
-                self._placed[stand_in.key] = NotPlaced(stand_in, unsettled_reason(self._raw(stand_in)))
+                self._placed[stand_in.key] = NotPlaced(stand_in, self._unsettled_reason(stand_in))
         self._began = time.monotonic()
 
     async def _holder(self, namespace: str) -> str | NotMade:
@@ -231,6 +257,19 @@ class _Session:
         except NetauditError as error:
             return NotMade(f"no holder can be made in {namespace}: {error.why}")
         return uid
+
+    def _unsettled_reason(self, stand_in: StandIn) -> str:
+        raw = self._raw(stand_in)
+        return self._lodging.unsettled_reason(stand_in, raw) if stand_in.pod else unsettled_reason(raw)
+
+    async def _bring(self, stand_in: StandIn, room: asyncio.Semaphore) -> None:
+        if not stand_in.pod:
+            await self._create(stand_in, self._holders[stand_in.namespace], room)
+            return
+        async with room:
+            reason = await self._lodging.mark(stand_in, self._nonces[stand_in.key])
+        if reason:
+            self._placed[stand_in.key] = NotPlaced(stand_in, reason)
 
     async def _create(self, stand_in: StandIn, holder: str | NotMade, room: asyncio.Semaphore) -> None:
         if isinstance(holder, NotMade):
@@ -255,14 +294,15 @@ class _Session:
                 await backend.api.delete(f"{path}/{manifest['metadata']['name']}")
 
     def _raw(self, stand_in: StandIn) -> Mapping[str, Any] | None:
-        return self._follower.pods.get((stand_in.namespace, self._backend.marks.pod(stand_in)))
+        return self._follower.pods.get((stand_in.namespace, stand_in.pod or self._backend.marks.pod(stand_in)))
 
     def _unsettled(self) -> int:
         """How many stand-ins are still to run, or to be known not to."""
         for stand_in in self._plan.stand_ins:
             if stand_in.key in self._placed:
                 continue
-            state = settled(stand_in, self._raw(stand_in), self._nonces[stand_in.key])
+            look = self._lodging.settled if stand_in.pod else settled
+            state = look(stand_in, self._raw(stand_in), self._nonces[stand_in.key])
             if state is not None:
                 self._placed[stand_in.key] = state
             elif stand_in.namespace in self._follower.faults:
@@ -283,7 +323,7 @@ class _Session:
         bound = bound_at(agent.name, level)
         api, chance = self._backend.api, self._backend.chance
         desk = Desk(api, agent, here, number, self._elapsed, chance, self._execs, self._greeted, self._logs)
-        batches = split(probes, nodes, bound)
+        batches = split(probes, nodes, bound, frozenset(key for key, item in here.items() if item.stand_in.pod))
         work = run_batches(
             batches, Room(bound), partial(carry_out, desk), lambda done: self._on_event(Progressed(done))
         )
