@@ -103,7 +103,7 @@ _KEPT = (
 )
 _MARKED = (
     "An ephemeral container cannot be removed from a pod: what is marked stays so until the pod is replaced. Its agent "
-    "ends with the run."
+    "ends with the run; what it used until then counted as the pod's own, for limits and for autoscalers."
 )
 _MEASURED_INPLACE = (
     "Measured between agents in real pods and unpoliced controls on pod addresses; Service addresses were not tried."

@@ -20,8 +20,8 @@ Name = tuple[str, str]
 """Namespace and name of a pod."""
 PREFIX = "netaudit-"
 """What the names of our ephemeral containers begin with."""
-MANY = 10
-"""Ephemeral containers from which on a pod gets no other one: its object grows with each."""
+MANY = 5
+"""Ephemeral containers from which on a pod gets no other one: its object grows by some 20 kB with each of ours."""
 LEAST_MEMORY = 64 * MEBI
 """Bytes that a pod must be allowed in all to hold an agent, which takes up to a quarter of them."""
 AMPLE_MEMORY = 256 * MEBI

@@ -19,6 +19,7 @@ from auditor.events import Event
 from auditor.model.cluster import Pod
 from auditor.model.flow import Direction, Protocol, Traffic, Verdict
 from auditor.model.probe import (
+    Mark,
     NotPlaced,
     Observation,
     Outcome,
@@ -146,6 +147,7 @@ class FakeBackend:
     stranger: Stranger = lambda _, __, ___: Outcome.REACHED
     greeted: list[tuple[int, Probe]] = field(default_factory=list)
     """Handshakes, with their rounds, which do not count as `calls`."""
+    marks_left: Sequence[Mark] = ()
     timelines: Callable[[Change], Trace] = quick
     """What is seen of a change on every node."""
     timed_in: float = 20.0
@@ -166,8 +168,10 @@ class FakeBackend:
         if item.key in self.broken:
             return NotPlaced(item, self.broken[item.key])
         addresses = (f"192.0.2.{number}", f"2001:db8::{number}")[: 2 if self.dual_stack else 1]
+        if item.pod:
+            self.marks_left = [*self.marks_left, Mark(item.namespace, item.pod, f"netaudit-{item.key}", "ended")]
         labels = self.labels.get(item.key, dict(item.labels))
-        pod = Pod(item.namespace, f"probe-{item.key}", labels, item.node, addresses, item.named_ports)
+        pod = Pod(item.namespace, item.pod or f"probe-{item.key}", labels, item.node, addresses, item.named_ports)
         return Placed(item, pod, f"nonce-{item.key}")
 
 

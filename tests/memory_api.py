@@ -99,6 +99,10 @@ class MemoryApi(KubeApi):
         """What each pod has said since it began, where nobody execs into it."""
         self._unsaid: dict[str, list[Step]] = {}
         self.slow_posts = 0.0
+        self.lodger: Raw = {"running": {}}
+        """What becomes of an ephemeral container once the kubelet has looked at it."""
+        self.mortal = True
+        """Whether an agent in a real pod ends when it is told to."""
         self.told: list[Raw] = []
         """Events, in the order in which they were written."""
         self.watches = 0
@@ -314,7 +318,10 @@ class MemoryApi(KubeApi):
     async def exec(
         self, namespace: str, pod: str, container: str, command: Sequence[str]
     ) -> AsyncIterator[ExecChannel]:
-        await self._answer("EXEC", f"/api/v1/namespaces/{namespace}/pods/{pod}", lambda: None)
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
+        await self._answer("EXEC", path, lambda: None)
+        if "stop" in command and self.mortal:
+            asyncio.get_running_loop().call_later(GRACE, self.report, path, container, {"terminated": {"exitCode": 0}})
         yield MemoryChannel(self.agent, pod)
 
     async def annotate(self, path: str, annotations: Mapping[str, str]) -> None:
@@ -326,6 +333,29 @@ class MemoryApi(KubeApi):
             self._unsaid[pod] = [b"\n", *self.agent(pod, annotations["netaudit/work"].encode())]
 
         await self._answer("PATCH", path, act)
+
+    async def add_ephemeral(self, path: str, patch: Mapping[str, Any], *, dry_run: bool = False) -> Raw:
+        def act() -> Raw:
+            pod = deepcopy(self._stored(path))
+            if patch["metadata"]["uid"] != pod["metadata"]["uid"]:
+                raise refusal(409, "the UID in the precondition is another one")
+            (container,) = deepcopy(patch["spec"]["ephemeralContainers"])
+            self.admission(container)
+            pod["spec"]["ephemeralContainers"] = [*pod["spec"].get("ephemeralContainers", ()), container]
+            if not dry_run:
+                self.change(path, spec=pod["spec"])
+                asyncio.get_running_loop().call_later(GRACE, self.report, path, container["name"], self.lodger)
+            return pod
+
+        return await self._answer("PATCH", f"{path}/ephemeralcontainers", act, LATENCY + self.slow_posts)
+
+    def report(self, path: str, container: str, state: Raw) -> None:
+        """Let the kubelet report the state of an ephemeral container."""
+        if path in self.objects:
+            status = self.objects[path]["status"]
+            others = [item for item in status.get("ephemeralContainerStatuses", ()) if item["name"] != container]
+            told = [*others, {"name": container, "state": state}]
+            self.change(path, status={**status, "ephemeralContainerStatuses": told})
 
     async def log(self, namespace: str, pod: str, container: str, seconds: float) -> AsyncGenerator[bytes, None]:
         """All that was said, then what the agent's script goes on to say; it ends where that does."""

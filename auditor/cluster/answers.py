@@ -79,7 +79,7 @@ def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
         return PermissionMissing(
             f"the API server does not allow {method} {path}",
             why=f"it answered {status}: {message}",
-            attempt="kubectl apply -k deploy/kustomize/clone; --dry-run needs only deploy/kustomize/read-only",
+            attempt=f"kubectl apply -k deploy/kustomize/{_role(path)}; --dry-run needs only deploy/kustomize/read-only",
             status=status,
         )
     return ApiRefused(
@@ -93,6 +93,10 @@ def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
 def unopened(path: str, status: int, message: str) -> ApiRefused:
     """The error of a stream that was not opened, of whose answer nothing but the status is read."""
     return refused("GET", path, status, "its pod is not there any more" if status == MISSING else message)
+
+
+def _role(path: str) -> str:
+    return "inplace" if path.endswith("/ephemeralcontainers") else "clone"
 
 
 def unreachable(host: str, error: BaseException) -> ClusterUnreachable:

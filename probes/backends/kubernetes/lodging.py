@@ -39,6 +39,7 @@ AT_ONCE = 8
 """Pods that are looked after side by side."""
 STOP_SECONDS = 15.0
 """How long an exec that ends an agent may take."""
+STOP_AGAIN = 5.0
 GONE_SECONDS = 30.0
 """How long the kubelet may take to report the end of an agent."""
 START_SECONDS = 5.0
@@ -152,7 +153,7 @@ class Lodging:
 
     async def _watched_out(self, item: StandIn, name: str) -> Mark | None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = told = loop.time()
         while True:
             raw = await self._api.get(path_of(item))
             if (raw.get("metadata") or {}).get("uid") != item.uid or not is_marked(raw, name):
@@ -164,8 +165,10 @@ class Lodging:
                 return self._mark(item, name, f"it has not started; if it still does, {self._may_run()}")
             if passed > GONE_SECONDS:
                 return self._mark(item, name, f"{self._may_run()}: it did not end when it was told to")
-            if "running" in state:
+            # Once more where that was of no avail; the kubelet takes a moment to report an end.
+            if "running" in state and loop.time() >= told:
                 await self._stop(item, name)
+                told = loop.time() + STOP_AGAIN
             await asyncio.sleep(sweep.POLL)
 
     async def _stop(self, item: StandIn, name: str) -> None:

@@ -106,8 +106,11 @@ class KubernetesBackend:
 
     async def _end(self, ending: Ending, lodging: Lodging, pause: float) -> None:
         # What listens in other people's pods goes first.
-        self.marks_left, alive = await lodging.end(pause)
-        self.leftovers = (*alive, *await ending.clean_up(pause))
+        alive: Sequence[str] = ()
+        try:
+            self.marks_left, alive = await lodging.end(pause)
+        finally:
+            self.leftovers = (*alive, *await ending.clean_up(pause))
         if self._announced:
             text = ended(self.marks, len(self.leftovers))
             await announce(self.api, self.marks, self.clock, "AuditEnded", text)

@@ -17,6 +17,7 @@ from auditor.model.report import (
     FindingEntry,
     FlowEntry,
     HandshakeEntry,
+    MarkEntry,
     SkipEntry,
 )
 from auditor.model.timing import Change, Pace
@@ -253,6 +254,19 @@ def _timed(change: Change, pace: Pace, direction: str) -> EnforcementEntry:
     return EnforcementEntry("n1", direction, change.value, pace.value, *known[pace], 45.0, 83, reasons[pace])
 
 
+def inplace() -> AuditReport:
+    """Real pods that stay marked: one whose agent has ended, one whose agent may still run, one of a hostile name."""
+    ended, other = "its agent has ended", "its agent may run until 2026-01-02T03:14:05Z and then ends by itself"
+    marked = [
+        MarkEntry("staging", "backend-7d9f-x2x4z", "netaudit-r1a2b3-r0", "deployment/backend", "b", ended),
+        MarkEntry("staging", "db-0", "netaudit-r1a2b3-r1", "statefulset/db", "d", other),
+        MarkEntry(EVIL, TRICKS, EVIL, TRICKS, EVIL, f"{EVIL}{TRICKS}"),
+    ]
+    base = clean()
+    left = [f"agent in pod staging/db-0: {other}"]
+    return replace(base, marked=marked, leftovers=left, run=replace(base.run, mode="inplace"))
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
@@ -261,6 +275,7 @@ SAMPLES: dict[str, AuditReport] = {
     "handshakes": handshakes(),
     "hostile-names": hostile_names(),
     "incomplete": incomplete(),
+    "inplace": inplace(),
     "nothing-enforced": nothing_enforced(),
     "nothing-tested": nothing_tested(),
     "one-node-leaking": one_node_leaking(),

@@ -16,6 +16,7 @@ from auditor.model.report import (
     FindingEntry,
     FlowEntry,
     IdentityEntry,
+    MarkEntry,
     SkipEntry,
     StandInEntry,
     Summary,
@@ -135,4 +136,8 @@ reports = st.builds(
     limits=st.lists(texts, max_size=2),
     warnings=st.lists(texts, max_size=2),
     leftovers=st.lists(texts, max_size=2),
+    marked=st.lists(
+        st.builds(MarkEntry, namespace=texts, pod=texts, container=texts, owner=texts, identity=texts, state=texts),
+        max_size=2,
+    ),
 )

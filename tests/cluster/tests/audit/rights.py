@@ -14,7 +14,7 @@ from tests.cluster.tests.audit.command import ROOT, Command, until
 from tests.cluster.tests.audit.site import Object, Site
 
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
-MODES = {"clone": ("read-only", "clone"), "sentinel": ("sentinel",)}
+MODES = {"clone": ("read-only", "clone"), "sentinel": ("sentinel",), "inplace": ("read-only", "inplace")}
 """Whose rbac.yaml files, together, are the rights of a mode."""
 RBAC = "rbac.authorization.k8s.io"
 HOME = "netaudit"
