@@ -88,10 +88,7 @@ async def run_audit(
         return _untried(known, plan, options)
     async with backend.session(plan, on_event) as session:
         placement = dict(session.placed)
-        flows = as_stored(plan.flows, placement, model)
-        if options.mode is Mode.SENTINEL:
-            flows, left = in_use(flows, placement)
-            plan = replace(plan, skipped=(*plan.skipped, *left))
+        flows, plan = _in_use(as_stored(plan.flows, placement, model), plan, placement, options)
         noted.begin(known.snapshot.cluster_uid, marks_of(model, known.engine))
         anew = tuple(flow for flow in flows if flow.id not in known.taken)
         tried = Tried(anew, placed(plan.handshakes, placement, model), known.ready)
@@ -121,6 +118,16 @@ async def run_audit(
         resumed=known.resumed,
         timed=case.timed,
     )
+
+
+def _in_use(
+    flows: tuple[PlannedFlow, ...], plan: ProbePlan, placement: Placement, options: Options
+) -> tuple[tuple[PlannedFlow, ...], ProbePlan]:
+    """The flows that can be tried: whether pods have both families is seen of sentinels only once they run."""
+    if options.mode is not Mode.SENTINEL:
+        return flows, plan
+    used, left = in_use(flows, placement)
+    return used, replace(plan, skipped=(*plan.skipped, *left))
 
 
 def _subjects(known: Forecast, options: Options) -> list[Pod]:

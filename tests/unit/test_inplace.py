@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from auditor.assemble import LIMITS, assemble
+from auditor.assemble import assemble
 from auditor.audit import run_audit
+from auditor.caveats import LIMITS
 from auditor.forecast import forecast
 from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction, Protocol

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auditor.assemble import LIMITS
 from auditor.audit import run_audit
+from auditor.caveats import LIMITS
 from auditor.evaluate.model import Model
 from auditor.forecast import Forecast, forecast
 from auditor.model.cluster import Pod

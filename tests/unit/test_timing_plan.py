@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from auditor.assemble import TIMED, assemble
+from auditor.assemble import assemble
 from auditor.audit import run_audit
+from auditor.caveats import TIMED
 from auditor.forecast import Forecast, forecast
 from auditor.model.options import Mode, Options
 from auditor.model.probe import ProbePlan

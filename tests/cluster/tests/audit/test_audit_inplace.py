@@ -1,4 +1,4 @@
-"""`--mode inplace` on real objects: agents in the pods of a shop that nothing may stand beside, where nobody enforces."""
+"""`--mode inplace` on real objects: agents in pods that nothing may stand beside, where nobody enforces."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_nothing_real_reacts(watched: tuple[Watched, Result, Result], shop: Site
 
 
 def test_what_stays_marked_is_told_before_and_after(watched: tuple[Watched, Result, Result], shop: Site) -> None:
-    """The same pods in the dry run, on stderr, in the report and in the cluster: one container each, and it has ended."""
+    """The same pods in the dry run, on stderr, in the report and in the cluster: one container each, and it ended."""
     _, forecast, result = watched
     told = {item["pod"]: item for item in result.report.raw["marked"]}
 
