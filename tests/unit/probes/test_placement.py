@@ -18,10 +18,11 @@ from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.pod_flags import AGENTS
 from probes import agents
-from probes.agents import COURIERS, PARTS
+from probes.agents import COURIERS, PARTS, STOPPERS
 from probes.pace import BOUNDS
 from probes.placement import (
     COMMANDS,
+    STOPS,
     WORK,
     AgentSpec,
     Manifest,
@@ -222,9 +223,9 @@ def test_each_agent_has_its_text_and_its_words() -> None:
     """The text of every agent is there, and no command depends on anything but its name."""
     folder = Path(agents.__file__).parent
 
-    assert set(PARTS) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
+    assert set(PARTS) == set(STOPPERS) == set(STOPS) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
     assert {path.name for path in folder.iterdir() if path.is_file()} == {
-        *chain(*PARTS.values(), [*COURIERS.values()]),
+        *chain(*PARTS.values(), COURIERS.values(), STOPPERS.values()),
         "__init__.py",
     }
     assert max(bound.window for bound in BOUNDS.values()) == MAX_WINDOW
