@@ -26,7 +26,9 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
     cost = plan.estimate
     denied = sum(flow.predicted.verdict is Verdict.DENIED for flow in plan.flows)
     real, made = ([item for item in plan.stand_ins if bool(item.pod) is wanted] for wanted in (True, False))
-    where = f"{len(made)} probe pods in {_homes(plan)} namespaces from {options.image}"
+    # Nothing is made where real pods are marked.
+    homes = cost.namespaces - len({item.namespace for item in real})
+    where = f"{cost.pods - len(real)} probe pods in {homes} namespaces from {options.image}"
     lines = [
         *_marking(real, options.image),
         f"would make {where}; removes them again",
@@ -49,13 +51,6 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
     lines += [f"  not tested: {skip.what}{_flows(skip.flows)}: {skip.reason}" for skip in plan.skipped]
     lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(plain(line) for line in lines) + "\n"
-
-
-def _homes(plan: ProbePlan) -> int:
-    """In how many namespaces something is made: netaudit's own are made even where they stay empty."""
-    if not plan.stand_ins:
-        return 0
-    return len({item.namespace for item in plan.stand_ins if not item.pod} | {*plan.own_namespaces})
 
 
 def _marking(real: Sequence[StandIn], image: str) -> list[str]:
