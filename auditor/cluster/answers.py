@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from auditor.cluster.retry import RETRIES, pause
+from auditor.cluster.retry import FAULTY, RETRIES, pause
 from auditor.errors import ApiRefused, ClusterUnreachable, PermissionMissing
 
 PATIENCE = 120.0
@@ -18,6 +18,11 @@ ANSWER = 60.0
 HURRIED = 10.0
 """The same once the time of the whole command is over: a server that is silent would keep it for minutes."""
 MISSING = 404
+_UNOPENED = {
+    MISSING: "its pod is not there any more",
+    FAULTY: "its node cannot start a command there, as a rule because its container has ended",
+}
+"""What statuses mean to whoever opens a stream; their bodies are not read."""
 DENIED = frozenset({401, 403})
 Raw = Mapping[str, Any]
 
@@ -92,7 +97,7 @@ def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
 
 def unopened(path: str, status: int, message: str) -> ApiRefused:
     """The error of a stream that was not opened, of whose answer nothing but the status is read."""
-    return refused("GET", path, status, "its pod is not there any more" if status == MISSING else message)
+    return refused("GET", path, status, _UNOPENED.get(status, message))
 
 
 def _role(path: str) -> str:

@@ -70,7 +70,11 @@ def counts(result: Result) -> str:
 def sayings(result: Result) -> list[str]:
     """What a run says of its own limits: the error, or the sentence, what was skipped and what is inconclusive."""
     if not result.file.exists():
-        return [line.strip() for line in result.err.splitlines() if line.strip().startswith(("error:", "why:"))]
+        return [
+            line.strip()
+            for line in result.err.splitlines()
+            if line.strip().startswith(("error:", "why:", "interrupted:"))
+        ]
     report = result.report
     skipped = [f"{item['what']}: {item['reason']}" for item in report.raw["skipped"]]
     open_for = Counter(flow.reason for flow in report.judged("inconclusive"))

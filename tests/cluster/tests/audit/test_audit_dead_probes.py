@@ -11,14 +11,14 @@ import pytest
 from auditor.model.journal import Round
 from auditor.recording import decode
 from tests.cluster.cluster import Cluster
-from tests.cluster.faults import inflict
 from tests.cluster.tests.audit import killing
 from tests.cluster.tests.audit.accounts import as_account
-from tests.cluster.tests.audit.command import CONTROL, Command, Flow, Report, Running, until
-from tests.cluster.tests.audit.site import Object, Site, namespace, pod, policy
+from tests.cluster.tests.audit.command import Command, Flow, Report, Running, until
+from tests.cluster.tests.audit.disturbing import api
+from tests.cluster.tests.audit.meddling import await_probe
+from tests.cluster.tests.audit.site import Site
+from tests.cluster.tests.audit.vault import CLIENT, DENIED, deploy
 
-WEB, CLIENT = "vault/web", "vault/client"
-DENIED = {(CLIENT, WEB, 8642), (CONTROL, WEB, 80), (CONTROL, WEB, 8642)}
 OPEN, SURE = "inconclusive", "as-expected"
 MINUTE = 60.0
 LOGS = Path(__file__).parents[4] / "deploy/kustomize/clone-logs"
@@ -27,15 +27,8 @@ ACCOUNT = "system:serviceaccount:netaudit:netaudit"
 
 @pytest.fixture(scope="module")
 def vault(site: Site) -> Site:
-    """Deploy two identities on two nodes; one of them lets in only the other, on one port."""
-    allowed = {"from": [{"podSelector": {"matchLabels": {"app": "client"}}}], "ports": [{"port": 80}]}
-    site.apply(
-        namespace("vault"),
-        pod("vault", "web", "n1", {"app": "web"}, [80]),
-        pod("vault", "client", "n2", {"app": "client"}),
-        policy("vault", "web", {"app": "web"}, ingress=[allowed]),
-    )
-    site.await_ready()
+    """Deploy it."""
+    deploy(site)
     return site
 
 
@@ -50,19 +43,6 @@ def agreements(flows: Sequence[Flow]) -> set[str]:
 
 def denied(flows: Sequence[Flow]) -> list[Flow]:
     return [flow for flow in flows if flow.verdict == "denied"]
-
-
-def probe_of(vault: Site, app: str) -> Object:
-    """The probe pod that stands for the pods with this label, once it runs."""
-    found: list[Object] = []
-
-    def holds() -> bool:
-        running = vault.probe_pods("Running")
-        found[:] = [item for item in running if item["metadata"].get("labels", {}).get("app") == app]
-        return bool(found)
-
-    until(holds, f"the probe pod for {app} runs")
-    return found[0]
 
 
 def test_undisturbed_run_finds_the_leaks(vault: Site, netaudit: Command) -> None:
@@ -91,7 +71,7 @@ def test_missing_image_makes_everything_inconclusive(vault: Site, netaudit: Comm
 def test_probe_pod_that_dies_in_the_middle(vault: Site, lax: Cluster, netaudit: Command, app: str, code: int) -> None:
     """Once a probe pod's agent is killed its denied flows are inconclusive; leaks of others still make it exit 3."""
     with netaudit.start("run", "--settle", "5") as running:
-        where = killing.places(lax, probe_of(vault, app))
+        where = killing.places(lax, await_probe(vault, app))
         running.await_line("probe (")
         killing.kill(where)
         result = running.finish()
@@ -107,7 +87,7 @@ def test_probe_pod_that_dies_in_the_middle(vault: Site, lax: Cluster, netaudit: 
 def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -> None:
     """When every exec of one pod is killed, asked again or not, what it should have measured is never a pass."""
     with netaudit.start("run", "--settle", "1") as running:
-        where = killing.places(lax, probe_of(vault, "client"))
+        where = killing.places(lax, await_probe(vault, "client"))
         with killing.killing_execs(where) as ended:
             result = running.finish()
 
@@ -125,7 +105,7 @@ def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -
 def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) -> None:
     """What it had not said is asked for again in the same round, and the answer is that of an undisturbed run."""
     with netaudit.start("run", "--settle", "1") as running:
-        where = killing.places(lax, probe_of(vault, "client"))
+        where = killing.places(lax, await_probe(vault, "client"))
         with killing.killing_execs(where, most=1) as ended:
             result = running.finish()
 
@@ -136,11 +116,11 @@ def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) 
 
 
 @pytest.mark.parametrize("kind", ["throttle", "reset", "drop"])
-def test_api_server_that_fails_for_a_while(vault: Site, lax: Cluster, netaudit: Command, kind: str) -> None:
+def test_api_server_that_fails_for_a_while(vault: Site, netaudit: Command, kind: str) -> None:
     """429, resets and silence of the API server during a round lead to the right answer or to inconclusive flows."""
     with netaudit.start("run", "--settle", "8") as running:
         running.await_line("probe (")
-        _outage(lax, running, kind)
+        _outage(vault, running, kind)
         result = running.finish()
 
     flows = result.report.flows
@@ -151,28 +131,19 @@ def test_api_server_that_fails_for_a_while(vault: Site, lax: Cluster, netaudit: 
     assert vault.traces() == []
 
 
-def _outage(lax: Cluster, running: Running, kind: str) -> None:
+def _outage(vault: Site, running: Running, kind: str) -> None:
     """For three seconds, or until the round is given up."""
-    inflict(lax, "api", kind)
-    try:
+    with api(vault, kind):
         running.wait_for_line("probe again", 3)
-    finally:
-        # The proxy throttles connections for as long as they live, an API server only for a while.
-        if kind == "throttle":
-            inflict(lax, "api", "reset")
-        inflict(lax, "api", "off")
 
 
 @pytest.mark.long
-def test_api_server_that_is_away_at_the_end(vault: Site, lax: Cluster, netaudit: Command) -> None:
+def test_api_server_that_is_away_at_the_end(vault: Site, netaudit: Command) -> None:
     """What could not be removed stands in the report, and `netaudit cleanup` removes it later."""
     with netaudit.start("run", "--settle", "1") as running:
         running.await_line("clean up")
-        inflict(lax, "api", "reset")
-        try:
+        with api(vault, "reset"):
             result = running.finish()
-        finally:
-            inflict(lax, "api", "off")
     left = vault.traces()
     swept = netaudit.run("cleanup")
 
