@@ -19,7 +19,7 @@ from auditor.identities import OWN_NAMESPACE, rule_edges
 from auditor.model.cluster import Namespace, Pod, Snapshot
 from auditor.model.dialect import API, Dialect
 from auditor.model.expectation import Demand
-from auditor.model.flow import Direction, Verdict
+from auditor.model.flow import Direction, Protocol, Verdict
 from auditor.model.matrix import Identity, Query, ReachabilityMatrix, in_order
 from auditor.model.options import Mode, Options, Transport
 from auditor.model.probe import Estimate, PlannedFlow, Probe, ProbePlan, Role, Skip, StandIn
@@ -152,14 +152,21 @@ def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
 
 
 def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[StandIn, ...]:
-    """Leave out the clones that no flow needs: a probe pod that proves nothing is not made."""
+    """Leave out the clones that no flow needs, and let each that is left listen on something.
+
+    Its own listener is what shows that a pod's agent can connect at all, where policies deny all else that it tries.
+    """
     used = _ends(flows)
     ports: dict[str, set[Query]] = defaultdict(set)
+    own: dict[str, Query] = {}
     for flow in flows:
         ports[flow.destination].add((flow.protocol, flow.port))
+        own.setdefault(flow.source, (Protocol.TCP, flow.port))
     # A port that was asked for by name may be none of the identity's own.
     return tuple(
-        replace(clone, listens=in_order({*clone.listens, *ports[clone.key]})) for clone in clones if clone.key in used
+        replace(clone, listens=in_order({*clone.listens, *ports[clone.key]}) or (own[clone.key],))
+        for clone in clones
+        if clone.key in used
     )
 
 
