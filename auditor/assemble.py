@@ -20,6 +20,8 @@ from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn, Timing
 from auditor.model.timing import Figure
 from auditor.plan import is_system, isolated_directions
+from auditor.service_proof import entry_of as path_entry
+from auditor.service_proof import name_entry
 from auditor.verdict import Material, summarise
 
 CONTROL_ID = "control"
@@ -59,6 +61,8 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         handshakes=[_greeting(item, identity_of) for item in material.comparison.greetings],
         marked=_marked(material),
         enforcement=[_timed(item, plan.timing) for item in material.timed if plan.timing is not None],
+        names=[name_entry(item) for item in material.names],
+        service_paths=[path_entry(item, plan.services) for item in material.crossed if plan.services is not None],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from auditor.accord import answers
 from auditor.claims import node_claims, policy_claims
@@ -27,18 +27,19 @@ from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
+from auditor.model.service_path import Crossing
 from auditor.model.timing import Trace
 from auditor.past import Past, with_past
 from auditor.plan import is_audited
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.reals import Ready, gone, standing
 from auditor.recording import Recorded, marks_of
-from auditor.rounds import (
-    Placement,
-    running,
-)
+from auditor.rounds import Placement, running
 from auditor.rule_claims import rule_claims
-from auditor.sentinel import as_planned, in_use
+from auditor.sentinel import as_planned, in_use, sentinel_namespaces
+from auditor.service_paths import with_own
+from auditor.service_proof import judge_paths, unlaid
+from auditor.service_rounds import cross
 from auditor.shadow import outdated
 from auditor.timing import figures
 from auditor.verdict import Material
@@ -66,6 +67,14 @@ class Measured:
     seen: Sequence[Observation]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was measured beside the flows, in netaudit's own namespaces; it is added to as it comes."""
+
+    traces: list[Trace] = field(default_factory=list)
+    crossing: Crossing = field(default_factory=Crossing)
+
+
 async def run_audit(
     source: SnapshotSource,
     backend: ProbeBackend,
@@ -81,7 +90,7 @@ async def run_audit(
     """
     known = await forecast(source, options, on_event, past)
     model, plan, noted = known.model, known.plan, journal or NoJournal()
-    seen, traces = list[Observation](), list[Trace]()
+    seen, beside = list[Observation](), Beside()
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
     plan = await _rehearsed(known, backend, options, on_event)
     if not plan.flows:
@@ -97,26 +106,34 @@ async def run_audit(
         measured = Measured(tried, placement, dict(session.placed), seen)
         # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
         after = None if withdrawn else await _afterwards(source, plan, model, tried)
-        withdrawn = withdrawn or await _within(end, _timed(session, plan, traces), options, on_event)
+        last = after.model if after and isinstance(after.model, Model) else model
+        withdrawn = withdrawn or await _within(end, _beside(session, plan, last, options, beside), options, on_event)
     if withdrawn:
         noted.write(Reaction(withdrawn))
     comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model, tried))
-    case = _case(known, plan, placement, comparison, traces)
+    found = _material(known, plan, measured, comparison, beside)
+    marks = tuple(backend.marks_left)
+    return replace(found, leftovers=tuple(backend.leftovers), marks=marks, withdrawn=withdrawn)
+
+
+def _material(known: Forecast, plan: ProbePlan, measured: Measured, comparison: Comparison, beside: Beside) -> Material:
+    """All that was found, but for how the run ended."""
+    case = _case(known, plan, measured.began, comparison, beside)
     return Material(
         snapshot=known.snapshot,
         matrix=known.shown,
         plan=plan,
-        placement=placement,
+        placement=measured.began,
         comparison=comparison,
         findings=diagnose(case),
-        strays=_strays(placement, model, known.matrix),
-        rounds=len({observation.round for observation in seen}),
-        leftovers=tuple(backend.leftovers),
-        marks=tuple(backend.marks_left),
-        withdrawn=withdrawn,
+        strays=_strays(measured.began, known.model, known.matrix),
+        rounds=len({observation.round for observation in measured.seen}),
         answers=case.answers,
         resumed=known.resumed,
         timed=case.timed,
+        crossed=case.crossed,
+        unlaid=unlaid(beside.crossing, plan.services),
+        names=tuple(beside.crossing.names),
     )
 
 
@@ -159,17 +176,18 @@ def _claimed(known: Forecast, options: Options, judgements: tuple[Judgement, ...
     return known.told.comparison(found)
 
 
-def _case(known: Forecast, plan: ProbePlan, placement: Placement, found: Comparison, traces: Sequence[Trace]) -> Case:
+def _case(known: Forecast, plan: ProbePlan, placement: Placement, found: Comparison, beside: Beside) -> Case:
     identities = {identity.id: identity for identity in known.shown.identities}
     snapshot, told = known.snapshot, answers(known.covered, found.judgements, plan)
-    timed = figures(traces, plan.timing) if plan.timing is not None else ()
-    return Case(plan, placement, found, identities, snapshot.cluster_uid, snapshot.doubts, told, timed)
+    timed = figures(beside.traces, plan.timing) if plan.timing is not None else ()
+    crossed = judge_paths(beside.crossing)
+    return Case(plan, placement, found, identities, snapshot.cluster_uid, snapshot.doubts, told, timed, crossed)
 
 
 def _untried(known: Forecast, plan: ProbePlan, options: Options) -> Material:
     """What an audit comes to where there is no flow to try."""
     empty = known.told.comparison(Comparison((), policy_claims((), known.model, {}, _subjects(known, options))))
-    case = _case(known, plan, {}, empty, ())
+    case = _case(known, plan, {}, empty, Beside())
     found = diagnose(case)
     return Material(known.snapshot, known.shown, plan, {}, empty, found, answers=case.answers, resumed=known.resumed)
 
@@ -198,10 +216,13 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
     return ""
 
 
-async def _timed(session: ProbeSession, plan: ProbePlan, traces: list[Trace]) -> None:
-    """Time how soon policies hold; only after policies were read again, since this makes and removes one."""
+async def _beside(session: ProbeSession, plan: ProbePlan, model: Model, options: Options, found: Beside) -> None:
+    """Time how soon policies hold, and try Services; only after policies were read again, since both make some."""
     if plan.timing is not None:
-        await session.time_enforcement(plan.timing, traces)
+        await session.time_enforcement(plan.timing, found.traces)
+    if plan.services is not None:
+        policed = with_own(model, plan.services, sentinel_namespaces())
+        await cross(session, plan.services, policed, options, found.crossing)
 
 
 def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> tuple[str, ...]:

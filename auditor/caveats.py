@@ -112,16 +112,22 @@ TIMED = (
     "Times to enforce are those of a policy that denies all, for new connections between pods of one node by TCP; a "
     "connection that stood already was not tried, and a policy with many peers may take longer."
 )
+SERVED = (
+    "Services were tried with one server of netaudit's own and policies of netaudit's own, by TCP: what that shows of "
+    "the engine and of kube-proxy holds for other Services as far as they are of the same kinds. Which source policies "
+    "see behind a node port the API leaves open: where it matters, what was seen is said and not judged."
+)
 
 
 def _of_mode(plan: ProbePlan, options: Options) -> list[str]:
     """What this audit cannot say; of strangers there is more to say where some were met."""
-    if not plan.handshakes:
-        return [*LIMITS[options.mode]]
     known = {item.kind for item in plan.handshakes}
     more = [text for kind, text in _HANDSHAKES.items() if kind in known]
     real = {text.format(ports=", ".join(map(str, options.never_ports))) for text in more}
-    return [_MET if text is _MEASURED else text for text in LIMITS[options.mode]] + sorted(real)
+    measured = _MET if plan.handshakes else _MEASURED
+    if plan.services:
+        measured = measured.replace("Service addresses", "addresses of the cluster's own Services")
+    return [measured if text is _MEASURED else text for text in LIMITS[options.mode]] + sorted(real)
 
 
 def _choice(plan: ProbePlan, options: Options) -> list[str]:
@@ -182,6 +188,7 @@ def limits(material: Material, options: Options) -> list[str]:
         *_of_mode(plan, options),
         *_unwitnessed(material),
         *([TIMED] if plan.timing else []),
+        *([SERVED] if plan.services else []),
         *map(_doubt, material.snapshot.doubts),
     ]
 

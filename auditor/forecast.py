@@ -25,6 +25,7 @@ from auditor.predict import predict
 from auditor.reals import Ready, homes, standing, with_reals
 from auditor.recording import marks_of
 from auditor.sentinel import is_sentinel, scene, sentinel_namespaces, sentinel_plan
+from auditor.service_plan import with_services
 from auditor.shadow import Shadows, equivalent, shadows
 from auditor.timing_plan import with_timing
 
@@ -73,7 +74,7 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     if options.mode is Mode.SENTINEL:
         acted = scene(snapshot, options)
         matrix = predict(acted, is_sentinel, engine.dialect, own=True)
-        plan = with_timing(sentinel_plan(acted, matrix, options, engine.dialect), snapshot, options)
+        plan = _with_more(sentinel_plan(acted, matrix, options, engine.dialect), snapshot, options)
         return Forecast(snapshot, matrix, plan, engine, Model(acted, sentinel_namespaces(), engine.dialect))
     if options.mode is Mode.SHADOW:
         return _shadowed(snapshot, engine, options)
@@ -91,7 +92,7 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     if options.targets is Targets.REAL:
         ready = standing(whole)
         plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
-    plan = with_timing(plan, snapshot, options)
+    plan = _with_more(plan, snapshot, options)
     taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
     if past is not None:
         on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
@@ -113,6 +114,11 @@ def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> F
     plan = Told(stage.names).plan(equivalent(plan, stage, matrix))
     model = Model(stage.acted, own_namespaces(), engine.dialect)
     return Forecast(snapshot, matrix, replace(plan, estimate=estimate(plan, options)), engine, model, scene=stage)
+
+
+def _with_more(plan: ProbePlan, snapshot: Snapshot, options: Options) -> ProbePlan:
+    """The plan with what is measured beside its flows."""
+    return with_services(with_timing(plan, snapshot, options), snapshot, options)
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:

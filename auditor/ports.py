@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from auditor.events import Event
 from auditor.model.journal import Entry, Marks
-from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Timing
+from auditor.model.policy import NetworkPolicy
+from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, ServicePlan, Timing
+from auditor.model.service_path import Laid, Named, Naming
 from auditor.model.timing import Trace
 
 OnEvent = Callable[[Event], None]
@@ -54,6 +56,15 @@ class ProbeSession(Protocol):
 
     async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
         """Make and remove a policy over pods made for it, and watch; traces are added to `seen` as they come."""
+
+    async def lay_services(self, plan: ServicePlan) -> Laid:
+        """Make Services over a pod made for them, and the pods that try them; both are `placed` from then on."""
+
+    async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
+        """Look names up in pods that are placed; every naming gets exactly one answer or more."""
+
+    async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
+        """Make policies in own namespaces; the reason where one was not accepted, else empty."""
 
     async def wait_until(self, seconds: float) -> None:
         """Wait until so many seconds after the first round began; at once when they have passed."""

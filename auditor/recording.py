@@ -19,7 +19,9 @@ from auditor.model.cluster import Node, PolicyObject
 from auditor.model.flow import Decision
 from auditor.model.journal import Entry, Marks, Round, Seat, Seen, Stage, Way
 from auditor.model.options import Options
-from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, Timing
+from auditor.model.policy import NetworkPolicy
+from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, ServicePlan, Timing
+from auditor.model.service_path import Laid, Named, Naming
 from auditor.model.timing import Trace
 from auditor.ports import Journal, ProbeSession
 from auditor.rounds import Placement, running
@@ -140,6 +142,18 @@ class Recorded:
     async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
         """Time as the session does; nothing of it is noted, because a run that goes on times anew."""
         await self._session.time_enforcement(timing, seen)
+
+    async def lay_services(self, plan: ServicePlan) -> Laid:
+        """Make Services as the session does; nothing of it is noted, as with times."""
+        return await self._session.lay_services(plan)
+
+    async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
+        """Look names up as the session does."""
+        return await self._session.look_up(namings)
+
+    async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
+        """Make policies as the session does."""
+        return await self._session.make_policies(policies)
 
     async def wait_until(self, seconds: float) -> None:
         """Wait as the session does."""

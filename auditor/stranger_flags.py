@@ -1,4 +1,4 @@
-"""Flags about listeners that are none of netaudit's.
+"""Flags about what is connected to beside probe pods' own addresses.
 
 Pure but for argparse.
 """
@@ -9,11 +9,13 @@ import argparse
 
 from auditor.errors import UsageError
 from auditor.flag_values import default
-from auditor.model.options import NEVER_PORTS, Options, Targets
+from auditor.model.options import NEVER_PORTS, Mode, Options, Targets
 
 DEFAULTS = Options()
 MODES = ("clone", "inplace")
 """The modes whose sources are workloads, or stand for them as they are."""
+SERVED = (Mode.CLONE.value, Mode.SENTINEL.value)
+"""The modes that have controls of netaudit's own, in namespaces that hold no copies of policies."""
 LAST_PORT = 65535
 
 
@@ -33,7 +35,8 @@ def add_strangers(group: argparse._ArgumentGroup) -> None:
         default=DEFAULTS.targets.value,
         help=default(
             "real: also try a TCP handshake, nothing sent, with one ready pod of each identity on the ports that its "
-            "containers name, once from each probe pod and not before the settle time is over",
+            "containers name, once from each probe pod and not before the settle time is over; service: also try "
+            "Services of netaudit's own over a pod of its own, with and without policies of its own",
             DEFAULTS.targets.value,
         ),
     )
@@ -62,6 +65,12 @@ def never_ports(flags: argparse.Namespace) -> tuple[int, ...]:
 
 def check_strangers(flags: argparse.Namespace) -> None:
     """Raise UsageError where they have no meaning."""
+    if flags.mode not in SERVED and flags.targets == Targets.SERVICE.value:
+        raise UsageError(
+            f"--mode {flags.mode} does not try Services",
+            why="they stand over pods of netaudit's own, under policies of its own, which that mode does not make",
+            attempt="--mode sentinel --targets service",
+        )
     named = "--external" if flags.external else "--targets real"
     if flags.mode not in MODES and (flags.external or flags.targets == Targets.REAL.value):
         raise UsageError(

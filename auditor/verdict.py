@@ -19,11 +19,13 @@ from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.probe import Mark, NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
+from auditor.model.service_path import JUDGED, Crossed, Named
 from auditor.model.timing import Figure
 from auditor.plan import is_audited
 
 CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
 EVERY = "Every denial that was tested holds"
+WRONG = frozenset({Agreement.LEAK, Agreement.BLOCKAGE})
 NAMED = 3
 """Policies and nodes that a sentence names."""
 ABOUT = {
@@ -63,6 +65,12 @@ class Material:
     """The run that this one went on from; empty where there was none."""
     timed: tuple[Figure, ...] = ()
     """How soon policies held, where that was timed."""
+    crossed: tuple[Crossed, ...] = ()
+    """What came of paths through netaudit's own Services."""
+    unlaid: tuple[str, ...] = ()
+    """What of them could not be made or found by its name, and why."""
+    names: tuple[Named, ...] = ()
+    """What came of looking names up."""
 
 
 def summarise(material: Material, options: Options) -> Summary:
@@ -83,6 +91,7 @@ def summarise(material: Material, options: Options) -> Summary:
         + _taken(material)
         + _nodes_left(material, options)
         + _met(comparison.greetings)
+        + _crossed(material.crossed)
         + ABOUT[options.mode],
         exit_code=code,
         planned=planned,
@@ -103,6 +112,8 @@ def summarise(material: Material, options: Options) -> Summary:
         taken_over=len(_measured_before(material)),
         handshakes=len(comparison.greetings),
         handshakes_wrong=sum(map(is_wrong, comparison.greetings)),
+        service_paths=len(material.crossed),
+        service_paths_wrong=sum(item.agreement in WRONG for item in material.crossed),
     )
 
 
@@ -121,7 +132,8 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
     gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
-    return (*gaps, *_expectation_gap(material.answers), *_handshake_gap(material.comparison.greetings, options))
+    beyond = (*_handshake_gap(material.comparison.greetings, options), *_service_gap(material, options))
+    return (*gaps, *_expectation_gap(material.answers), *beyond)
 
 
 def _handshake_gap(greetings: Sequence[Greeting], options: Options) -> list[str]:
@@ -130,6 +142,25 @@ def _handshake_gap(greetings: Sequence[Greeting], options: Options) -> list[str]
     named = any(item.handshake.kind is Beyond.EXTERNAL for item in open_ones)
     few = len(greetings) - len(open_ones) < options.min_coverage * len(greetings)
     return [f"{len(open_ones)} of {len(greetings)} handshakes with {_whom(greetings)} were not shown"] * (named or few)
+
+
+def _service_gap(material: Material, options: Options) -> list[str]:
+    """Paths through Services that have a verdict and were not shown, and what could not be made for them."""
+    known = [item for item in material.crossed if item.path.predicted.verdict in JUDGED]
+    open_ones = sum(item.agreement is Agreement.INCONCLUSIVE for item in known)
+    few = bool(known) and len(known) - open_ones < options.min_coverage * len(known)
+    return [*material.unlaid, *[f"{open_ones} of {len(known)} paths through Services were not shown"] * few]
+
+
+def _crossed(crossed: Sequence[Crossed]) -> str:
+    """What came of the paths through Services, where there are some."""
+    if not crossed:
+        return ""
+    wrong = sum(item.agreement in WRONG for item in crossed)
+    right = sum(item.agreement is not Agreement.INCONCLUSIVE for item in crossed) - wrong
+    seen = sum(item.path.predicted.verdict not in JUDGED for item in crossed)
+    more = f"; {seen} have no verdict" if seen else ""
+    return f" Of {len(crossed)} paths through and beside Services {right} are as they should be, {wrong} are not{more}."
 
 
 def _whom(greetings: Iterable[Greeting]) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from auditor.model.flow import Protocol
 from auditor.model.probe import Outcome
+from auditor.model.service_path import Answer, Resolving
 from probes.wire import NO_MEANS, Record
 
 _TOOL_FAILURE = 126
@@ -62,6 +64,30 @@ _HANDSHAKE = (
     _Row(lambda r, _: r.rc == 0, Outcome.FAULT, "the client ended without a handshake"),
     _Row(lambda _, __: True, Outcome.REFUSED, "refused (exit {rc})"),
 )
+
+
+def classify_lookup(record: Record | None) -> Answer:
+    """Say what looking up a name gave; a name that has no address was never denied, whoever is to blame."""
+    if record is None:
+        return Answer(Resolving.FAULT, (), "no record")
+    words = record.data.split(" ") if record.data else []
+    found = tuple(text for word in words if (text := _address(word)) is not None)
+    if record.rc == 0 and found and len(found) == len(words):
+        return Answer(Resolving.RESOLVED, found, "it has an address", record.milliseconds)
+    if record.timed_out:
+        return Answer(Resolving.SILENT, (), "DNS gave no answer within the time limit", record.milliseconds)
+    if record.rc == NO_MEANS:
+        return Answer(Resolving.UNTESTED, (), "the probe image has no tool that looks names up")
+    if not 0 <= record.rc < _TOOL_FAILURE:
+        return Answer(Resolving.FAULT, (), f"the tool could not run to its end (exit {record.rc})")
+    return Answer(Resolving.NOT_RESOLVED, (), f"DNS says: {record.data or 'no address'}", record.milliseconds)
+
+
+def _address(word: str) -> str | None:
+    try:
+        return str(ip_address(word))
+    except ValueError:
+        return None
 
 
 def classify_handshake(record: Record | None) -> tuple[Outcome, str]:

@@ -29,6 +29,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """By agent, what runs its text in a probe pod; `serve` or `probe` follows."""
 STOPS: Mapping[str, tuple[str, ...]] = {"shell": ("sh", "-c"), "python": ("python3", "-IS", "-c")}
+READING: Mapping[str, tuple[str, ...]] = {
+    "shell": ("sh", "-c", 'read -r text; eval "$(printf %b "$text")"', "netaudit"),
+    "python": ("python3", "-IS", "-c", "import sys; exec(eval(sys.stdin.readline()))"),
+}
+"""By agent, what runs a text that is the first line of its input: too long for the words of an exec."""
 OWN_IMAGE = re.compile(r"(?:.*/)?netaudit(?::[^/]*)?(?:@[^/]*)?")
 """netaudit's own image, whatever registry and folder it was copied to."""
 NEVER = 100_000
@@ -78,6 +83,8 @@ class AgentSpec:
     """What hands it its work from the pod's annotations; empty where execs do."""
     stopper: str = ""
     """The program that ends it from inside a pod that stays."""
+    resolver: str = ""
+    """What looks names up in a pod that runs already; it needs an exec."""
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -94,6 +101,17 @@ class AgentSpec:
     def command(self, half: str) -> tuple[str, ...]:
         """The words that start one half of the agent, `serve` or `probe`, in a pod that has its text."""
         return (*COMMANDS[self.name], half)
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The words that start a program which comes as the first line of its input."""
+        return READING[self.name]
+
+    def first_line(self, text: str) -> bytes:
+        """A program as that line."""
+        if self.name == "python":
+            return f"{text!r}\n".encode("ascii", "backslashreplace")
+        return text.replace("\\", "\\\\").replace("\n", "\\n").encode("ascii") + b"\n"
 
 
 def choose_agent(wanted: str, image: str) -> str:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from auditor.model.report import AuditReport
-from reports import enforcement, handshakes, words
+from reports import enforcement, handshakes, service_paths, words
 from reports.expectations import sentence
 from reports.heatmap import BLOCKS_ABOVE
 from reports.payload import FIELDS, FLOWS, flow_texts, payload
@@ -44,6 +44,9 @@ def render(report: AuditReport) -> str:
         handshakes_sentence=handshakes.sentence(shown.handshakes),
         timed_sentence=enforcement.sentence(shown.timed),
         timed_meaning=enforcement.MEANING,
+        service_paths_sentence=service_paths.sentence(shown.service_paths),
+        service_paths_meaning=service_paths.MEANING,
+        names_meaning=service_paths.NAMES_MEANING,
         signs=words.AGREEMENTS.values(),
         cell_signs=words.CELL_SIGNS,
         fields=FIELDS,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.model.report import AuditReport
-from reports import enforcement, handshakes
+from reports import enforcement, handshakes, service_paths
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
 from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
@@ -60,6 +60,8 @@ class _Page:
         yield from self.section("Policies", self.policies())
         yield from self.section("Nodes", self.claims(self.view.nodes, "node"))
         yield from self.section("Time to enforce", self.timed())
+        yield from self.section("Paths through Services", self.service_paths())
+        yield from self.section("Names", self.names())
         yield from self.section("Limits", self.points(self.view.report.limits))
         yield from self.section("Warnings", self.points(self.view.report.warnings))
         yield from self.section("Pods that stay marked", self.points(self.view.marked))
@@ -168,6 +170,43 @@ class _Page:
             yield from paragraph(f"{enforcement.sentence(found)} {enforcement.MEANING}", self.width)
             yield from table(enforcement.HEADERS, rows, self.width, self.ink)
         yield from self.left_out(found, "figures")
+
+    def service_paths(self) -> Iterator[str]:
+        """List the ways to netaudit's own pod."""
+        found = self.view.service_paths
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                row.entry.way,
+                row.source,
+                row.target,
+                row.entry.verdict,
+                row.entry.reason,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(f"{service_paths.sentence(found)} {service_paths.MEANING}", self.width)
+            yield from table(service_paths.HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "paths")
+
+    def names(self) -> Iterator[str]:
+        """List what DNS said, and how long that took."""
+        found = self.view.names
+        rows: list[list[Cell]] = [
+            [
+                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                row.entry.name,
+                row.entry.source_node,
+                row.time,
+                row.because,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(service_paths.NAMES_MEANING, self.width)
+            yield from table(service_paths.NAME_HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "names")
 
     def surprises(self) -> Iterator[str]:
         """List leaks, blockages and late flows, each with its policy."""

@@ -13,7 +13,7 @@ from auditor.model.expectation import Answer
 from auditor.model.flow import Verdict
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
-from auditor.model.probe import ProbePlan, StandIn, Timing
+from auditor.model.probe import ProbePlan, ServicePlan, StandIn, Timing
 from reports.marks import HOW
 from reports.plain import plain
 from reports.words import plural
@@ -39,6 +39,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
         f"would send about {cost.requests} API requests",
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
         *_timing(plan.timing),
+        *_services(plan.services),
         "",
     ]
     titles = {identity.id: identity.title for identity in matrix.identities}
@@ -89,6 +90,20 @@ def _timing(timing: Timing | None) -> list[str]:
         (
             f"would time how soon policies hold on {nodes}: makes the NetworkPolicy {timing.policy.ref} and two of "
             f"these pods on each; up to {timing.limit:g} s more for each of three changes that do not follow"
+        )
+    ]
+
+
+def _services(plan: ServicePlan | None) -> list[str]:
+    if plan is None:
+        return []
+    names = ", ".join(f"{item.namespace}/{item.name} ({item.way.value})" for item in plan.services)
+    policies = ", ".join(str(policy.ref) for policy in plan.policies)
+    nodes = plural(len(plan.callers), "node")
+    return [
+        (
+            f"would try Services of netaudit's own from {nodes}: makes {names}, the NetworkPolicies {policies} and "
+            f"{plural(1 + len(plan.callers), 'pod')} of these for it; removes all of it again"
         )
     ]
 

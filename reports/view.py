@@ -16,6 +16,7 @@ from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
 from reports.handshakes import Met, handshake_rows
 from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
+from reports.service_paths import Crossing, Naming, name_rows, path_rows
 from reports.untested import Gap, gaps
 from reports.words import Sign, plural
 
@@ -112,6 +113,10 @@ class View:
     """How soon policies held."""
     marked: tuple[str, ...]
     """Real pods that stay marked, after a sentence about them."""
+    service_paths: tuple[Crossing, ...]
+    """What came of ways through netaudit's own Services."""
+    names: tuple[Naming, ...]
+    """What DNS said of one of them."""
     report: AuditReport
 
 
@@ -143,6 +148,8 @@ def view(report: AuditReport) -> View:
         handshakes=handshake_rows(report),
         timed=timed_rows(report.enforcement),
         marked=(marks.sentence(report.marked), *marks.marked_rows(report.marked)) if report.marked else (),
+        service_paths=path_rows(report.service_paths),
+        names=name_rows(report.names),
         report=report,
     )
 

@@ -16,8 +16,9 @@ from auditor.cluster.resources import FOREIGN_POLICIES
 from auditor.errors import ClusterUnreachable, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import Event
-from auditor.model.cluster import Pod
+from auditor.model.cluster import Pod, Snapshot
 from auditor.model.flow import Direction, Protocol, Traffic, Verdict
+from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import (
     Mark,
     NotPlaced,
@@ -28,9 +29,12 @@ from auditor.model.probe import (
     ProbePlan,
     Rehearsal,
     Role,
+    ServicePlan,
     StandIn,
     Timing,
+    Way,
 )
+from auditor.model.service_path import Answer, Laid, LaidService, Named, Naming, Resolving
 from auditor.model.timing import Change, Trace
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
@@ -152,6 +156,16 @@ class FakeBackend:
     """What is seen of a change on every node."""
     timed_in: float = 20.0
     """Seconds that timing takes."""
+    refused: Mapping[Way, str] = field(default_factory=dict)
+    """Services that are not accepted, with the reason."""
+    dns: Callable[[int, Naming, str], Answer] = lambda _, __, own: Answer(Resolving.RESOLVED, (own,), "in the fake", 3)
+    """What comes of a name, by the turn of asking; given the server's own address."""
+    looked: list[list[Naming]] = field(default_factory=list)
+    """Names that were looked up, by turn."""
+    refused_policies: str = ""
+    """Why policies are not accepted that are made while the run is under way; empty where they are."""
+    made: list[NetworkPolicy] = field(default_factory=list)
+    """Policies that were made while the run was under way."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         return self.rehearsals
@@ -182,6 +196,8 @@ class FakeSession:
     backend: FakeBackend
     made: Mapping[str, Placed | NotPlaced]
     clock: float = 0.0
+    later: Model | None = None
+    """The policies that were made while the run was under way."""
 
     @property
     def placed(self) -> Mapping[str, Placed | NotPlaced]:
@@ -222,6 +238,37 @@ class FakeSession:
             raise Withdrawn("ReplicaSet web adopted a probe pod")
         seen += [replace(self.backend.timelines(change), node=item.node) for item in timing.nodes for change in Change]
 
+    async def lay_services(self, plan: ServicePlan) -> Laid:
+        stand_ins = [plan.server, *(caller.gated for caller in plan.callers)]
+        placed = {item.key: self.backend._place(200 + n, item) for n, item in enumerate(stand_ins)}
+        self.made = {**self.made, **placed}
+        laid = {}
+        for number, service in enumerate(plan.services):
+            ports = {port.target: port.number for port in service.ports if isinstance(port.target, int)}
+            if service.way is Way.NODE_PORT:
+                ports = {target: 30000 + target for target in ports}
+            fault = self.backend.refused.get(service.way, "")
+            laid[service.way] = LaidService(fault=fault) if fault else LaidService((f"10.96.0.{number}",), ports)
+        return Laid(placed, laid)
+
+    async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
+        self.clock += 1.0
+        self.backend.looked.append(list(namings))
+        server = self.made["v"]
+        assert isinstance(server, Placed)
+        turn = len(self.backend.looked)
+        return [
+            Named(naming, (self.backend.dns(turn, naming, server.pod.address(naming.family) or ""),) * naming.tries)
+            for naming in namings
+        ]
+
+    async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
+        if self.backend.refused_policies:
+            return self.backend.refused_policies
+        self.backend.made += policies
+        self.later = Model(Snapshot(policies=tuple(self.backend.made)), own_namespaces())
+        return ""
+
     async def wait_until(self, seconds: float) -> None:
         self.backend.waited.append(seconds)
         self.clock = max(self.clock, seconds)
@@ -231,7 +278,7 @@ class FakeSession:
         assert isinstance(source, Placed)
         assert isinstance(destination, Placed)
         traffic = Traffic(probe.family, probe.protocol, probe.port)
-        deniers = self.backend.deniers(source.pod, destination.pod, traffic)
+        deniers = self.backend.deniers(source.pod, destination.pod, traffic) | self._later(source, destination, traffic)
         outcomes = []
         for turn in range(len(probe.timeouts)):
             attempt = Attempt(number, turn, probe, source, destination, deniers)
@@ -240,6 +287,13 @@ class FakeSession:
                 outcome = twist(attempt, outcome)
             outcomes.append(outcome)
         return Observation(number, probe, tuple(outcomes), f"{outcomes[-1].value} in the fake", self.clock, 1)
+
+    def _later(self, source: Placed, destination: Placed, traffic: Traffic) -> frozenset[Direction]:
+        """What the policies deny that were made while the run was under way."""
+        if self.later is None:
+            return frozenset()
+        decision = self.later.decide(source.pod, destination.pod, traffic.family, traffic.port, traffic.protocol)
+        return frozenset(decision.deniers)
 
 
 def nothing_enforces(attempt: Attempt, outcome: Outcome) -> Outcome:

@@ -36,7 +36,7 @@ from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
 from auditor.verdict import incompleteness
-from probes.agents import courier_of, stopper_of, text_of
+from probes.agents import courier_of, resolver_of, stopper_of, text_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, choose_agent
 from reports import FORMATS
@@ -90,7 +90,15 @@ async def _audit(
     backend = KubernetesBackend(
         api=api,
         marks=marks,
-        agent=AgentSpec(options.image, text_of(agent), options.budget, agent, courier, stopper_of(agent)),
+        agent=AgentSpec(
+            options.image,
+            text_of(agent),
+            options.budget,
+            agent,
+            courier,
+            stopper=stopper_of(agent),
+            resolver=resolver_of(agent),
+        ),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,
         clock=_now,
@@ -136,6 +144,7 @@ def _run(options: Options, name: str, agent: str, started: datetime, words: Sequ
         coverage=options.coverage.value,
         seed=options.seed,
         enforce_time=options.enforce_time,
+        targets=options.targets.value,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auditor.diagnosis import blockage, enforcement, expectation, handshake, late, leak
+from auditor.diagnosis import blockage, enforcement, expectation, handshake, late, leak, service
 from auditor.diagnosis.case import Case
 from auditor.model.finding import Finding
 
@@ -15,6 +15,7 @@ RULES: dict[str, Callable[[Case], tuple[Finding, ...]]] = {
     "expectation": expectation.find,
     "handshake": handshake.find,
     "enforcement": enforcement.find,
+    "service": service.find,
 }
 
 

@@ -16,6 +16,7 @@ from auditor.model.finding import Agreement, Comparison, Confidence, Judgement
 from auditor.model.flow import PolicyRef
 from auditor.model.matrix import Identity
 from auditor.model.probe import ProbePlan, Role, StandIn
+from auditor.model.service_path import Crossed
 from auditor.model.timing import Figure
 from auditor.rounds import Placement
 
@@ -57,6 +58,8 @@ class Case:
     """What came of the user's expectations."""
     timed: tuple[Figure, ...] = ()
     """How soon policies held, where that was timed."""
+    crossed: tuple[Crossed, ...] = ()
+    """What came of paths through netaudit's own Services."""
 
     @property
     def confidence(self) -> Confidence:

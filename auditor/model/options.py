@@ -48,6 +48,8 @@ class Targets(enum.Enum):
     """Each other alone."""
     REAL = "real"
     """The workloads' own pods as well, by handshake."""
+    SERVICE = "service"
+    """Pods of netaudit's own as well, through Services of netaudit's own."""
 
 
 class Transport(enum.Enum):

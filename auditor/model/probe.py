@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from auditor.model.cluster import ContainerPort, Pod
+from auditor.model.cluster import ContainerPort, Pod, ServicePort
 from auditor.model.flow import Decision, Family, Protocol
 from auditor.model.handshake import Handshake
 from auditor.model.matrix import Query
@@ -161,6 +161,58 @@ class Timing:
     """How long all of it takes where everything follows at once; where nothing does, `limit` for each change more."""
 
 
+class Way(enum.Enum):
+    """How a connection is led to a pod."""
+
+    POD = "pod address"
+    """At its own address: what the others are compared with."""
+    CLUSTER_IP = "ClusterIP"
+    HEADLESS = "headless"
+    """By a name in DNS, which stands for the pod's own address."""
+    NODE_PORT = "NodePort"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnService:
+    """A Service to be made in one of netaudit's own namespaces, over pods of netaudit's own."""
+
+    namespace: str
+    name: str
+    way: Way
+    selector: tuple[tuple[str, str], ...]
+    ports: tuple[ServicePort, ...]
+    """Their targets are numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One node from which Services are tried."""
+
+    node: str
+    free: str
+    """Key of the node's control, which no policy selects."""
+    gated: StandIn
+    """Is made beside it, and policed on its way out."""
+    doors: tuple[str, ...]
+    """Nodes whose node ports are tried from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """What `--targets service` makes and tries: Services over one pod, before policies are made and after."""
+
+    server: StandIn
+    callers: tuple[Caller, ...]
+    services: tuple[OwnService, ...]
+    policies: tuple[NetworkPolicy, ...]
+    limit: float
+    """Seconds that the engine has to follow the policies, and the cluster to follow the Services."""
+    requests: int
+    """API requests for all of it, about."""
+    seconds: int
+    """How long all of it takes where everything follows at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
     """Which pods to make and which flows to try; `own_namespaces` are created by netaudit."""
@@ -191,6 +243,8 @@ class ProbePlan:
     """What is tried with strangers, by id."""
     timing: Timing | None = None
     """What is timed once the flows were tried; None where nothing is."""
+    services: ServicePlan | None = None
+    """What is tried through Services after that; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +302,8 @@ class Probe:
     protocol: Protocol = Protocol.TCP
     address: str = ""
     """Of a stranger, with whom nothing but a handshake is tried; `destination` is empty then."""
+    via: tuple[str, int] | None = None
+    """Address and port to connect to in place of the destination's own, as a Service's; the nonce is still its own."""
 
 
 @dataclass(frozen=True, slots=True)

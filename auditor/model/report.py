@@ -40,6 +40,9 @@ class Run:
     """Id of the run that this one went on from; empty where there was none."""
     enforce_time: bool = False
     """Whether it was timed how soon policies hold: `enforcement`."""
+    targets: str = "pod"
+    """What was connected to beside probe pods: pod: nothing; real: workloads' own pods; service: netaudit's own
+    Services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class Summary:
     """With addresses that are not probe pods'; they count neither as planned nor in `coverage`."""
     handshakes_wrong: int = 0
     """Of these, leaks, blockages, and what is not as the user expects."""
+    service_paths: int = 0
+    """Through netaudit's own Services, and beside them for comparison; they count neither as planned nor in
+    `coverage`."""
+    service_paths_wrong: int = 0
+    """Of these, leaks and blockages."""
     gaps: list[str] = field(default_factory=list)
     """Why the audit is incomplete, in clauses; empty where it is complete."""
 
@@ -267,6 +275,58 @@ class HandshakeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ServicePathEntry:
+    """One way to a pod of netaudit's own, under policies of its own: does a policy hold through a Service, too."""
+
+    id: int
+    way: str
+    """pod address: beside the others, for comparison; ClusterIP, headless or NodePort."""
+    source_node: str
+    caller: str
+    """unpoliced: a control; gated: an egress policy allows it one port of the server."""
+    server_node: str
+    node: str
+    """Whose node port it is; empty for other ways."""
+    family: str
+    protocol: str
+    address: str
+    port: int
+    """What was connected to."""
+    target_port: int
+    """The server's own port, which is what policies speak of."""
+    verdict: str
+    outcome: str
+    agreement: str
+    """inconclusive also where the API leaves the verdict open: `outcome` is what was seen."""
+    reason: str
+    policies: list[str]
+    denied_by: list[str]
+    tries: int
+    """With the policies in place."""
+    milliseconds: int = -1
+    """Time to connect, without resolving a name."""
+    settled_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NameEntry:
+    """A name of netaudit's own headless Service, looked up from one node: DNS apart from connecting."""
+
+    name: str
+    """NAME.NAMESPACE; the cluster's domain was put behind it by the pod that asked."""
+    source_node: str
+    family: str
+    outcome: str
+    """resolved, did not resolve, no answer, fault, untested; none of them says anything of a policy."""
+    addresses: list[str]
+    reason: str
+    tries: int
+    milliseconds: int
+    """Until the first answer that was an address, -1 where there was none."""
+    quickest_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class EnforcementEntry:
     """How soon one of netaudit's own policies held, or held no longer, on one node; for new connections only."""
 
@@ -333,3 +393,7 @@ class AuditReport:
     """By node, change and direction; empty where nothing was timed."""
     marked: list[MarkEntry] = field(default_factory=list)
     """By namespace and pod; empty but in mode inplace."""
+    service_paths: list[ServicePathEntry] = field(default_factory=list)
+    """By id; empty where no Service was tried."""
+    names: list[NameEntry] = field(default_factory=list)
+    """In the order of the nodes; empty where no name was looked up."""

@@ -9,6 +9,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {"shell": ("tools.sh", "shell.sh"), "pyth
 """By agent, the files that make its text, in this order."""
 COURIERS: Mapping[str, str] = {"shell": "courier.sh", "python": "courier.py"}
 """By agent, what hands it its work where nobody may exec."""
+RESOLVERS: Mapping[str, str] = {"shell": "names.sh", "python": "names.py"}
+"""By agent, what looks names up beside it."""
 
 STOPPERS: Mapping[str, str] = {"shell": "stop.sh", "python": "stop.py"}
 """By agent, what ends it where its pod stays."""
@@ -16,14 +18,23 @@ STOPPERS: Mapping[str, str] = {"shell": "stop.sh", "python": "stop.py"}
 
 def text_of(agent: str) -> str:
     """The whole program of an agent."""
-    return "\n".join((files(__name__) / part).read_text(encoding="utf-8") for part in PARTS[agent])
+    return "\n".join(_read(part) for part in PARTS[agent])
 
 
 def courier_of(agent: str) -> str:
     """The whole program that hands an agent its work from a file."""
-    return (files(__name__) / COURIERS[agent]).read_text(encoding="utf-8")
+    return _read(COURIERS[agent])
 
 
 def stopper_of(agent: str) -> str:
     """The whole program that ends an agent in a pod that stays."""
-    return (files(__name__) / STOPPERS[agent]).read_text(encoding="utf-8")
+    return _read(STOPPERS[agent])
+
+
+def resolver_of(agent: str) -> str:
+    """The whole program that looks names up in a pod of an agent."""
+    return _read(RESOLVERS[agent])
+
+
+def _read(part: str) -> str:
+    return (files(__name__) / part).read_text(encoding="utf-8")

@@ -42,6 +42,7 @@ ACTING = (
     "auditor.model_flags",
     "auditor.ports",
     "auditor.progress",
+    "auditor.service_rounds",
     "auditor.settings",
     "auditor.pod_flags",
     "auditor.stranger_flags",

@@ -67,7 +67,7 @@ def drips(peer: socket.socket, over: threading.Event) -> None:
         peer.sendall(b"x")
 
 
-def socket_in(holder: int, family: socket.AddressFamily) -> socket.socket:
+def socket_in(holder: int, family: socket.AddressFamily, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
     """Make a socket in the network namespace of that process: a socket stays where it was made."""
     made: list[socket.socket] = []
 
@@ -75,7 +75,7 @@ def socket_in(holder: int, family: socket.AddressFamily) -> socket.socket:
         libc = ctypes.CDLL(None, use_errno=True)
         with Path(f"/proc/{holder}/ns/net").open() as namespace:
             assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0, "setns"
-        made.append(socket.socket(family, socket.SOCK_STREAM))
+        made.append(socket.socket(family, kind))
 
     # A thread has a network namespace of its own, and this one ends here.
     thread = threading.Thread(target=make)

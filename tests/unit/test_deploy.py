@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import yaml
 
-from tests.cluster.tests.audit.rights import MODES, objects_of, rights_of
+from auditor.service_plan import gated_policy, own_services, server_policy
+from tests.cluster.tests.audit.rights import KUSTOMIZE, MODES, Right, objects_of, rights_of
 
 READS = {"get", "list"}
 
@@ -28,3 +30,28 @@ def test_read_only_reads() -> None:
 
     assert {right.verb for right in rights} <= READS
     assert {right.resource for right in rights if right.verb == "get"} == {"rollouts/scale"}
+
+
+def overlay(name: str) -> list[Right]:
+    """What a kustomization adds to the one that it stands on."""
+    found = yaml.safe_load((KUSTOMIZE / name / "kustomization.yaml").read_text())
+    assert found["resources"] == [f"../{name.removesuffix('-services')}", "rbac.yaml"]
+    return [
+        right for item in yaml.safe_load_all((KUSTOMIZE / name / "rbac.yaml").read_text()) for right in rights_of(item)
+    ]
+
+
+def test_services_are_an_overlay_and_no_default_role_may_make_them() -> None:
+    base = {right for mode in MODES for item in objects_of(mode) for right in rights_of(item)}
+
+    assert not [right for right in base if right.resource == "services" and right.verb not in READS]
+    assert {(right.home, right.resource) for right in overlay("sentinel-services")} == {("netaudit-ctl-2", "services")}
+
+
+def test_beside_workloads_only_services_and_policies_of_these_names_may_be_removed() -> None:
+    names = {item.name for item in own_services()} | {server_policy().name, gated_policy().name}
+    found = overlay("clone-services")
+
+    assert {right.verb for right in found if not right.name} == {"create"}
+    assert {right.name for right in found if right.name} == names
+    assert {right.resource for right in found} == {"services", "networkpolicies"}

@@ -48,5 +48,15 @@ def _classified(desk: Desk, probe: Probe, record: wire.Record | None) -> tuple[O
 def _attempt(identifier: int, here: Mapping[str, Placed], probe: Probe, limit: float) -> wire.Attempt:
     if probe.address:
         return wire.Attempt(identifier, probe.address, probe.port, limit, probe.protocol, handshake=True)
-    address = here[probe.destination].pod.address(probe.family)
-    return wire.Attempt(identifier, address or "", probe.port, limit, probe.protocol)
+    address, port = probe.via or (here[probe.destination].pod.address(probe.family) or "", probe.port)
+    return wire.Attempt(identifier, address, port, limit, probe.protocol)
+
+
+def stage_of(number: int, probes: Sequence[Probe]) -> str:
+    """What a round is called."""
+    if any(probe.address for probe in probes):
+        return "try handshakes"
+    return "try Services" if any(probe.via for probe in probes) else _ROUND_NAMES.get(number, "probe again")
+
+
+_ROUND_NAMES = {0: "check listeners", 1: "probe"}

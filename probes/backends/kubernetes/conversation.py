@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -157,9 +157,19 @@ async def _once(desk: Desk, source: str, asked: Asked, window: int, answers: Ans
 
 async def _by_exec(desk: Desk, source: str, work: bytes, reader: wire.BatchReader, patience: float) -> str:
     """Send the work and feed the reader until the footer or the end; the reason where it went wrong, else empty."""
-    pod, words = desk.here[source].pod, desk.agent.command("probe")
+    return await by_exec(desk.api, desk.here[source], desk.agent.command("probe"), (work, reader, patience))
+
+
+async def by_exec(
+    api: KubeApi, placed: Placed, words: Sequence[str], said: tuple[bytes, wire.BatchReader, float]
+) -> str:
+    """Run these words in a pod, say the work, and read until the footer; the reason where it went wrong, else empty.
+
+    `said` is the work, what reads the answers, and how many seconds may pass without a word.
+    """
+    work, reader, patience = said
     try:
-        async with desk.api.exec(pod.namespace, pod.name, desk.here[source].container, words) as channel:
+        async with api.exec(placed.pod.namespace, placed.pod.name, placed.container, words) as channel:
             await channel.write(work)
             fault = await _listen(channel.read(), reader, _Patience("exec", patience, patience), NOISE)
             return f"{fault}, exit code {channel.exit_code}" if fault == _ENDED.format("exec") else fault

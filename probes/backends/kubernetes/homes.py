@@ -1,15 +1,17 @@
-"""netaudit's own namespaces: made by a run, or used as somebody made them for it."""
+"""netaudit's own namespaces: made by a run, or used as somebody made them for it; and the holders of its pods."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.plan import OWN_LABELS
+from probes.admitted import holder_fault
 from probes.backends.kubernetes import sweep
-from probes.placement import Marks, namespace_manifest
+from probes.placement import Marks, holder_manifest, namespace_manifest
 
 CONFLICT, FORBIDDEN = 409, 403
 HOME = "netaudit"
@@ -53,3 +55,25 @@ async def _wait_usable(api: KubeApi, name: str, labels: dict[str, str], marks: M
         if error.status != sweep.MISSING:
             raise
         await api.create("/api/v1/namespaces", namespace_manifest(name, labels, marks))
+
+
+@dataclass(frozen=True, slots=True)
+class NotMade:
+    """A holder that the API server did not accept, and why."""
+
+    reason: str
+
+
+async def make_holder(api: KubeApi, marks: Marks, namespace: str) -> str | NotMade:
+    """Make the run's holder in a namespace; gives its UID."""
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    manifest = holder_manifest(namespace, marks)
+    try:
+        stored = await api.create(path, manifest)
+        uid, fault = str(stored["metadata"]["uid"]), holder_fault(manifest, stored)
+        if fault:
+            await api.delete(f"{path}/{marks.holder}", preconditions={"uid": uid})
+            return NotMade(f"no holder can be made in {namespace}: {fault}")
+    except NetauditError as error:
+        return NotMade(f"no holder can be made in {namespace}: {error.why}")
+    return uid

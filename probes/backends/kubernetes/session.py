@@ -15,20 +15,36 @@ from typing import Any
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
-from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, Role, StandIn, Timing
+from auditor.model.policy import NetworkPolicy
+from auditor.model.probe import (
+    Mark,
+    NotPlaced,
+    Observation,
+    Placed,
+    Probe,
+    ProbePlan,
+    Rehearsal,
+    Role,
+    ServicePlan,
+    StandIn,
+    Timing,
+)
+from auditor.model.service_path import Laid, Named, Naming
 from auditor.model.timing import Trace
 from auditor.ports import OnEvent, ProbeSession
-from probes.admitted import holder_fault, obstacle, rehearsed, unforeseen
+from probes.admitted import obstacle, rehearsed, unforeseen
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
-from probes.backends.kubernetes.batch import carry_out
+from probes.backends.kubernetes.batch import carry_out, stage_of
 from probes.backends.kubernetes.conversation import Desk, Logs
 from probes.backends.kubernetes.ending import Ending, to_the_end, unfailing
-from probes.backends.kubernetes.homes import HOME, ensure_namespaces
+from probes.backends.kubernetes.homes import HOME, NotMade, ensure_namespaces, make_holder
 from probes.backends.kubernetes.lease import Clock, HeldLease
 from probes.backends.kubernetes.lodging import Lodging
+from probes.backends.kubernetes.names import look_up
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
+from probes.backends.kubernetes.services import lay, make_policies, make_policy, not_laid
 from probes.backends.kubernetes.stopwatch import Stopwatch, Workshop, untimed
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
@@ -36,10 +52,7 @@ from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
 from probes.placement import (
     AgentSpec,
     Marks,
-    holder_manifest,
     pod_manifest,
-    policies_path,
-    policy_manifest,
 )
 from probes.runner import run_batches
 
@@ -210,6 +223,8 @@ class _Session:
         self._execs: Counter[str] = Counter()
         self._greeted: Counter[str] = Counter()
         self._logs = Logs()
+        self._asked = 0
+        """How often names were looked up."""
         self._level = 0
         """How often the pace was halved."""
 
@@ -229,12 +244,13 @@ class _Session:
 
     async def start(self) -> None:
         """Create policies, holders and pods and wait until each pod runs or is known not to."""
-        backend, stand_ins = self._backend, self._plan.stand_ins
+        stand_ins = self._plan.stand_ins
         for policy in self._plan.policies:
-            await backend.api.create(policies_path(policy.namespace), policy_manifest(policy, backend.marks))
+            await make_policy(self._backend.api, self._backend.marks, policy)
         self._on_event(StageStarted("start probe pods", total=len(stand_ins)))
         namespaces = sorted({stand_in.namespace for stand_in in stand_ins if not stand_in.pod})
-        made = await asyncio.gather(*map(self._holder, namespaces))
+        it = self._backend
+        made = await asyncio.gather(*(make_holder(it.api, it.marks, name) for name in namespaces))
         holders = self._holders = dict(zip(namespaces, made, strict=True))
         followed = {name for name, uid in holders.items() if not isinstance(uid, NotMade)}
         self._follower.follow(followed | {home for home, _ in self._lodging.pods})
@@ -247,19 +263,6 @@ class _Session:
             if stand_in.key not in self._placed:
                 self._placed[stand_in.key] = NotPlaced(stand_in, self._unsettled_reason(stand_in))
         self._began = time.monotonic()
-
-    async def _holder(self, namespace: str) -> str | NotMade:
-        path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-        api, manifest = self._backend.api, holder_manifest(namespace, self._backend.marks)
-        try:
-            stored = await api.create(path, manifest)
-            uid, fault = str(stored["metadata"]["uid"]), holder_fault(manifest, stored)
-            if fault:
-                await api.delete(f"{path}/{self._backend.marks.holder}", preconditions={"uid": uid})
-                return NotMade(f"no holder can be made in {namespace}: {fault}")
-        except NetauditError as error:
-            return NotMade(f"no holder can be made in {namespace}: {error.why}")
-        return uid
 
     def _unsettled_reason(self, stand_in: StandIn) -> str:
         raw = self._raw(stand_in)
@@ -316,9 +319,7 @@ class _Session:
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""
-        greets = any(probe.address for probe in probes)
-        stage = "try handshakes" if greets else _ROUND_NAMES.get(number, "probe again")
-        self._on_event(StageStarted(stage, total=len(probes)))
+        self._on_event(StageStarted(stage_of(number, probes), total=len(probes)))
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         nodes = {key: item.pod.node for key, item in here.items()}
         agent = self._backend.agent
@@ -343,18 +344,46 @@ class _Session:
     async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
         """Make and remove a policy over pods made for it, and watch."""
         self._on_event(StageStarted("time how soon policies hold", total=len(timing.nodes)))
-        home, it = timing.policy.namespace, self._backend
+        shop = await self._workshop(timing.policy.namespace)
+        if isinstance(shop, NotMade):
+            seen += untimed(timing, shop.reason)
+            return
+        watch = Stopwatch(shop, timing, seen, lambda done: self._on_event(Progressed(done)))
+        await self._around.unless_withdrawn(watch.run())
+
+    async def _workshop(self, home: str) -> Workshop | NotMade:
+        """What it takes to make pods in one of netaudit's own namespaces while the run is under way."""
+        it = self._backend
         if home not in self._holders:
-            self._holders[home] = await self._holder(home)
+            self._holders[home] = await make_holder(it.api, it.marks, home)
             self._follower.follow([home])
         holder = self._holders[home]
         if isinstance(holder, NotMade):
-            seen += untimed(timing, holder.reason)
-            return
+            return holder
         controls = {key: item for key, item in self.placed.items() if isinstance(item, Placed)}
-        shop = Workshop(it.api, it.marks, it.agent, it.nonce, self._follower, holder, it.start_timeout, controls)
-        watch = Stopwatch(shop, timing, seen, lambda done: self._on_event(Progressed(done)))
-        await self._around.unless_withdrawn(watch.run())
+        return Workshop(it.api, it.marks, it.agent, it.nonce, self._follower, holder, it.start_timeout, controls)
+
+    async def lay_services(self, plan: ServicePlan) -> Laid:
+        """Make Services over a pod made for them, and the pods that try them."""
+        self._on_event(StageStarted("make Services", total=len(plan.services)))
+        shop = await self._workshop(plan.server.namespace)
+        if isinstance(shop, NotMade):
+            return not_laid(plan, shop.reason)
+        laid = await self._around.unless_withdrawn(lay(shop, plan))
+        self._placed |= laid.placed
+        return laid
+
+    async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
+        """Look names up in pods that run."""
+        self._on_event(StageStarted("look names up", total=len(namings)))
+        here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
+        self._asked += 1
+        work = look_up(self._backend.api, self._backend.agent, here, self._asked, namings)
+        return await self._around.unless_withdrawn(work)
+
+    async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
+        """Make policies in own namespaces; the reason where one was not accepted."""
+        return await make_policies(self._backend.api, self._backend.marks, policies)
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""
@@ -362,13 +391,3 @@ class _Session:
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
-
-
-_ROUND_NAMES = {0: "check listeners", 1: "probe"}
-
-
-@dataclass(frozen=True, slots=True)
-class NotMade:
-    """A holder that the API server did not accept, and why."""
-
-    reason: str

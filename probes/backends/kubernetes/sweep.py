@@ -1,7 +1,8 @@
-"""Removing what runs left: netaudit's own namespaces, and elsewhere pods first, then their holders and policies.
+"""Removing what runs left: netaudit's own namespaces, and elsewhere pods first, then holders, policies and Services.
 
 Only what bears the marks of a run is touched: a holder by its label, name, annotation and selector together, a pod by
-that holder's UID, a namespace by its name, label and annotation, a policy by these and by standing in such a namespace.
+that holder's UID, a namespace by its name, label and annotation, a policy or Service by these and by standing in such a
+namespace.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.cluster.api import KubeApi
-from auditor.errors import ApiRefused, NetauditError
+from auditor.errors import ApiRefused, NetauditError, PermissionMissing
 from probes.backends.kubernetes.residents import sort_out
+from probes.backends.kubernetes.services import services_path
 from probes.placement import MANAGED_BY, POLICED, holder_labels, policies_path
 
 HOLDER = re.compile(r"netaudit-([a-z0-9]+)")
@@ -38,13 +40,16 @@ class Leftovers:
     """In namespaces of netaudit's own that stay."""
     kept: tuple[tuple[str, str], ...] = ()
     """Namespaces that bear the marks of a run and stay, because somebody else's things are there, with the reason."""
+    services: tuple[tuple[str, str], ...] = ()
+    """As policies: in namespaces of netaudit's own that stay."""
 
     def names(self) -> list[str]:
         """Each object as a user would name it."""
         pods = [f"pod {namespace}/{name}" for namespace, name in self.pods]
         holders = [f"deployment {namespace}/{name}" for namespace, name in self.holders]
         policies = [f"networkpolicy {namespace}/{name}" for namespace, name in self.policies]
-        return [*pods, *holders, *policies, *(f"namespace {name}" for name in self.namespaces)]
+        services = [f"service {namespace}/{name}" for namespace, name in self.services]
+        return [*pods, *holders, *policies, *services, *(f"namespace {name}" for name in self.namespaces)]
 
 
 async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | None = None) -> Leftovers:
@@ -55,9 +60,11 @@ async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | Non
     going, kept = await sort_out(api, marked)
     staying = [home for home in homes if home["metadata"]["name"] not in going]
     policies = [item for home in staying for item in await _policies(api, home)]
+    services = [item for home in staying for item in await _services(api, home)]
     if run is not None:
-        holders = [item for item in holders if _run(item) == run]
-        policies = [item for item in policies if _run(item) == run]
+        holders, policies, services = (
+            [item for item in found if _run(item) == run] for found in (holders, policies, services)
+        )
     pods: list[tuple[str, str]] = []
     for holder in holders:
         uid, namespace = holder["metadata"]["uid"], holder["metadata"]["namespace"]
@@ -65,11 +72,16 @@ async def find(api: KubeApi, run: str | None = None, within: Sequence[str] | Non
         pods += [(namespace, pod["metadata"]["name"]) for pod in listed if _is_owned(pod, uid)]
     return Leftovers(
         pods=tuple(sorted(pods)),
-        holders=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in holders)),
+        holders=_keys(holders),
         namespaces=tuple(going),
-        policies=tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in policies)),
+        policies=_keys(policies),
         kept=tuple(kept),
+        services=_keys(services),
     )
+
+
+def _keys(items: Iterable[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in items))
 
 
 async def _holders(api: KubeApi, within: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -93,6 +105,20 @@ async def _policies(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
     if not POLICED.fullmatch(name):
         return []
     return [item for item in await _labelled(api, policies_path(name)) if _run(item)]
+
+
+async def _services(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
+    """The Services of runs in a namespace that stays.
+
+    Whoever may not list them there may not have made any either: `deploy/kustomize` gives both rights or none.
+    """
+    name = str(home["metadata"]["name"])
+    if not POLICED.fullmatch(name):
+        return []
+    try:
+        return [item for item in await _labelled(api, services_path(name)) if _run(item)]
+    except PermissionMissing:
+        return []
 
 
 async def with_namespace(api: KubeApi, found: Leftovers, name: str) -> Leftovers:
@@ -149,6 +175,7 @@ async def remove(
     pods = [key for key in found.pods if key[0] not in found.namespaces]
     holders = [key for key in found.holders if key[0] not in found.namespaces]
     policies = [f"{policies_path(home)}/{name}" for home, name in found.policies if home not in found.namespaces]
+    services = [f"{services_path(home)}/{name}" for home, name in found.services if home not in found.namespaces]
     trouble = await _delete_all(api, namespaces)
     trouble += (left := await _delete_and_wait(api, [_pod_path(*key) for key in pods], say, patience))
     outlived = {text.partition(": ")[0] for text in left}
@@ -157,7 +184,7 @@ async def remove(
     # Without it a budget that selects such a pod could not be computed, and would allow no eviction of anybody.
     trouble += [f"{_holder_path(*key)}: kept as long as its pods are there, for the sake of budgets" for key in needed]
     trouble += await _delete_and_wait(api, [_holder_path(*key) for key in holders if key not in needed], say, patience)
-    trouble += await _delete_and_wait(api, policies, say, patience)
+    trouble += await _delete_and_wait(api, [*policies, *services], say, patience)
     trouble += await _wait_gone(api, namespaces, say, patience)
     return sorted(set(trouble))
 

@@ -8,6 +8,7 @@ from auditor.accord import MEANINGS
 from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement
 from auditor.model.flow import Direction
+from auditor.model.probe import Way
 from auditor.model.report import (
     AuditReport,
     ClaimEntry,
@@ -18,8 +19,11 @@ from auditor.model.report import (
     FlowEntry,
     HandshakeEntry,
     MarkEntry,
+    NameEntry,
+    ServicePathEntry,
     SkipEntry,
 )
+from auditor.model.service_path import Resolving
 from auditor.model.timing import Change, Pace
 from tests.unit.reports.builders import (
     EVIL,
@@ -267,6 +271,52 @@ def inplace() -> AuditReport:
     return replace(base, marked=marked, leftovers=left, run=replace(base.run, mode="inplace"))
 
 
+def services() -> AuditReport:
+    """Every way with every agreement, what has no verdict, and one path with hostile names."""
+    entries = [_path(way, agreement) for way in Way for agreement in Agreement]
+    undefined = replace(entries[-1], verdict="undefined", outcome="reached", agreement="inconclusive", policies=[])
+    hostile = replace(entries[0], way=EVIL, source_node=f"{EVIL}{TRICKS}", node=TRICKS, address=EVIL, reason=EVIL)
+    base = clean()
+    return replace(
+        base,
+        service_paths=[replace(item, id=number) for number, item in enumerate((*entries, undefined, hostile), 1)],
+        names=[*(_name(item) for item in Resolving), replace(_name(Resolving.NOT_RESOLVED), name=EVIL, reason=TRICKS)],
+        run=replace(base.run, mode="sentinel", targets="service"),
+    )
+
+
+def _name(outcome: Resolving) -> NameEntry:
+    good = outcome is Resolving.RESOLVED
+    name = "netaudit-headless.netaudit-ctl-2"
+    addresses, reason = (["10.244.1.7"], "it has an address") if good else ([], "DNS says: NXDOMAIN")
+    return NameEntry(name, "n1", "IPv4", outcome.value, addresses, reason, 3, *((12, 1) if good else (-1, -1)))
+
+
+def _path(way: Way, agreement: Agreement) -> ServicePathEntry:
+    dialled = {Way.POD: 8081, Way.NODE_PORT: 31727}.get(way, 81)
+    return ServicePathEntry(
+        id=0,
+        way=way.value,
+        source_node="n1",
+        caller="gated" if agreement is Agreement.BLOCKAGE else "unpoliced",
+        server_node="n2",
+        node="n3" if way is Way.NODE_PORT else "",
+        family="IPv4",
+        protocol="TCP",
+        address="198.51.100.3" if way is Way.NODE_PORT else "10.96.0.7",
+        port=dialled,
+        target_port=8081,
+        verdict="allowed" if agreement is Agreement.BLOCKAGE else "denied",
+        outcome="reached" if agreement is Agreement.LEAK else "silent",
+        agreement=agreement.value,
+        reason="got through before the policies were made and not with them, while others did",
+        policies=["netaudit-ctl-2/netaudit-service-in"],
+        denied_by=["Ingress"],
+        tries=3,
+        milliseconds=1000,
+    )
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
@@ -279,5 +329,6 @@ SAMPLES: dict[str, AuditReport] = {
     "nothing-enforced": nothing_enforced(),
     "nothing-tested": nothing_tested(),
     "one-node-leaking": one_node_leaking(),
+    "services": services(),
     "timed": timed(),
 }
