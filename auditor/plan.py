@@ -152,7 +152,7 @@ def controls_on(nodes: Sequence[str]) -> tuple[StandIn, ...]:
 
 
 def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[StandIn, ...]:
-    """Leave out the clones that no flow needs, and let each that is left listen on something.
+    """Leave out the stand-ins that no flow needs, and let each that is left listen on something.
 
     Its own listener is what shows that a pod's agent can connect at all, where policies deny all else that it tries.
     """
@@ -162,9 +162,11 @@ def _met(clones: Sequence[StandIn], flows: Sequence[PlannedFlow]) -> tuple[Stand
     for flow in flows:
         ports[flow.destination].add((flow.protocol, flow.port))
         own.setdefault(flow.source, (Protocol.TCP, flow.port))
-    # A port that was asked for by name may be none of the identity's own.
+    # A port that was asked for by name may be none of the identity's own; in a real pod it may be the workload's.
     return tuple(
-        replace(clone, listens=in_order({*clone.listens, *ports[clone.key]}) or (own[clone.key],))
+        clone
+        if clone.role is Role.RESIDENT
+        else replace(clone, listens=in_order({*clone.listens, *ports[clone.key]}) or (own[clone.key],))
         for clone in clones
         if clone.key in used
     )

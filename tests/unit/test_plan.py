@@ -18,10 +18,12 @@ from tests.builders import (
     Raw,
     allow,
     autoscaler,
+    block,
     deny_all,
     node,
     pod,
     policy,
+    selector,
     service,
     snapshot,
     tcp,
@@ -60,6 +62,17 @@ def test_every_flow_has_a_listener_and_its_twin_has_one_too() -> None:
         assert (flow.protocol, flow.port) in items[flow.destination].listens
         twins = [item for item in controls(made) if item.node == items[flow.destination].node]
         assert all((flow.protocol, flow.port) in item.listens for item in twins)
+
+
+def test_every_clone_listens_on_something() -> None:
+    """One that meets nothing but denials shows by its own listener alone that its agent can connect."""
+    peers = [block("192.0.2.0/24")]
+    some = [tcp(5432), tcp(6000, 65535), tcp(1, 5000)]
+    rule = policy("shop/open-to-others", selector(app="db"), ingress=[allow(*peers, ports=some)])
+    made = plan(pod("shop/db", on="n1", app="db", ports=[{"containerPort": 5432}]), pod("shop/job", on="n2"), rule)
+
+    assert len(clones(made)) == 2
+    assert all(item.listens for item in clones(made))
 
 
 def test_keys_become_parts_of_names() -> None:
