@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,12 @@ from tests.cluster.tests.audit.site import Site
 
 STANDING = "NETAUDIT_TEST_CLUSTER"
 """Names a cluster of `python -m tests.cluster` that stands already: handy while a test is being written."""
+
+
+def standing(engine: str, cluster: ClusterFactory, settings: Mapping[str, str] | None = None) -> Cluster:
+    """Give the cluster that `NETAUDIT_TEST_CLUSTER_ENGINE` names, or one of two nodes that is started for it."""
+    name = os.environ.get(f"{STANDING}_{engine.upper()}")
+    return existing(name) if name else cluster(engine=engine, nodes=2, settings=settings)
 
 
 @pytest.fixture(scope="session")

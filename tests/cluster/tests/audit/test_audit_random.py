@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.cluster import Cluster, existing
+from tests.cluster.cluster import Cluster
 from tests.cluster.faults import inflict
 from tests.cluster.fixtures import ClusterFactory
 from tests.cluster.tests.audit.command import Command, Result
-from tests.cluster.tests.audit.conftest import STANDING
+from tests.cluster.tests.audit.conftest import STANDING, standing
 from tests.cluster.tests.audit.random_policies import POLICIES, World, as_cilium_reads, draw, wrong
 from tests.cluster.tests.audit.site import Object, Site
 from tests.cluster.tests.audit.tabling import Table, agreements, table
@@ -38,14 +38,13 @@ def results(request: pytest.FixtureRequest) -> Iterator[Table]:
 @pytest.fixture(scope="module", params=["none", "cilium"])
 def site(request: pytest.FixtureRequest, cluster: ClusterFactory) -> Iterator[Site]:
     """Give a cluster without an engine, and then one with Cilium."""
-    name = os.environ.get(f"{STANDING}_{request.param.upper()}")
     settings = {"api-rate-limit": UNHURRIED} if request.param == "cilium" else None
-    mine = existing(name) if name else cluster(engine=request.param, nodes=2, settings=settings)
+    mine = standing(request.param, cluster, settings)
     place = Site(mine)
     place.clear()
     yield place
     place.clear()
-    if not name and request.param == "cilium":
+    if request.param == "cilium" and f"{STANDING}_CILIUM" not in os.environ:
         mine.down()
 
 
