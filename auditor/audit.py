@@ -75,6 +75,14 @@ class Beside:
     crossing: Crossing = field(default_factory=Crossing)
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Why measuring was broken off before its time was over."""
+
+    withdrawn: str = ""
+    """What reacted to the probe pods; empty where the run was asked to end."""
+
+
 async def run_audit(
     source: SnapshotSource,
     backend: ProbeBackend,
@@ -102,18 +110,23 @@ async def run_audit(
         anew = tuple(flow for flow in flows if flow.id not in known.taken)
         tried = Tried(anew, placed(plan.handshakes, placement, model), known.ready)
         work = measure(Recorded(session, noted, flows), tried, options, seen, lambda: _ready(source, tried))
-        withdrawn = await _within(end, work, options, on_event)
+        broken = await _within(end, work, options, on_event)
         measured = Measured(tried, placement, dict(session.placed), seen)
-        # Whatever reacts to our pods goes on reacting until they are gone: nothing is read before that.
-        after = None if withdrawn else await _afterwards(source, plan, model, tried)
+        # Whatever reacts to our pods goes on reacting until they are gone, and whoever asked for the end waits for
+        # that: nothing is read before.
+        after = None if broken else await _afterwards(source, plan, model, tried)
         last = after.model if after and isinstance(after.model, Model) else model
-        withdrawn = withdrawn or await _within(end, _beside(session, plan, last, options, beside), options, on_event)
+        if broken is None:
+            broken = await _within(end, _beside(session, plan, last, options, beside), options, on_event)
+    withdrawn = broken.withdrawn if broken else ""
     if withdrawn:
         noted.write(Reaction(withdrawn))
     comparison = _compared(known, options, flows, measured, after or await _afterwards(source, plan, model, tried))
     found = _material(known, plan, measured, comparison, beside)
     marks = tuple(backend.marks_left)
-    return replace(found, leftovers=tuple(backend.leftovers), marks=marks, withdrawn=withdrawn)
+    interrupted = broken is not None and not withdrawn
+    found = replace(found, leftovers=tuple(backend.leftovers), marks=marks)
+    return replace(found, withdrawn=withdrawn, interrupted=interrupted)
 
 
 def _material(known: Forecast, plan: ProbePlan, measured: Measured, comparison: Comparison, beside: Beside) -> Material:
@@ -203,8 +216,12 @@ async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, o
     return without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)
 
 
-async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> str:
-    """Measure as long as there is time; returns what reacted to the probe pods, empty where nothing did."""
+async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> Broken | None:
+    """Measure as long as there is time; returns why it was broken off where nobody ran out of time.
+
+    Being cancelled ends the measuring alone: what was measured is still told, once the probe pods are gone.  Being
+    cancelled once more ends the run.
+    """
     try:
         async with asyncio.timeout_at(end):
             await work
@@ -212,8 +229,14 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
         on_event(Warned(f"the budget of {options.budget} s is used up; what was not measured is inconclusive"))
     except Withdrawn as error:
         on_event(Warned(f"{error.what}: {error.why}"))
-        return error.why
-    return ""
+        return Broken(error.why)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.uncancel():
+            raise
+        on_event(Warned("asked to end: the probe pods go, then what was measured is told; once more ends it without"))
+        return Broken()
+    return None
 
 
 async def _beside(session: ProbeSession, plan: ProbePlan, model: Model, options: Options, found: Beside) -> None:

@@ -17,12 +17,12 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 
 from auditor import __version__, settings
-from auditor.errors import NetauditError
+from auditor.errors import INTERRUPTED, NetauditError
 from auditor.flags import RUN_FORMATS, build_parser
 from auditor.voice import Voice
 from reports.plain import plain
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 MAKE_PARSER = partial(build_parser, RUN_FORMATS, __version__)
 
 

@@ -5,6 +5,9 @@ Exceptions stop an audit.  A failed probe or an odd manifest is data and never r
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""How a command ends that was asked to end: what shells make of SIGINT."""
+
 
 class NetauditError(Exception):
     """An audit cannot go on; `what`, `why` and `attempt` are sentences for the user."""

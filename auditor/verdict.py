@@ -59,6 +59,8 @@ class Material:
     """The real pods that stay marked."""
     withdrawn: str = ""
     """What reacted to the probe pods, so that they were removed at once; empty where nothing did."""
+    interrupted: bool = False
+    """Whether the run was asked to end while it measured."""
     answers: tuple[Answer, ...] = ()
     """What came of the user's expectations."""
     resumed: str = ""
@@ -131,6 +133,7 @@ def _broken(answers: Sequence[Answer]) -> int:
 def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
+    early += ["the run was interrupted"] * material.interrupted
     gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
     beyond = (*_handshake_gap(material.comparison.greetings, options), *_service_gap(material, options))
     return (*gaps, *_expectation_gap(material.answers), *beyond)

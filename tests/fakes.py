@@ -6,6 +6,7 @@ single attempts; each is a function of an attempt and of the outcome so far, and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -138,6 +139,8 @@ class FakeBackend:
     """The round in which the budget ends."""
     reacted_in: int | None = None
     """The round in which something reacts to the probe pods."""
+    ended_in: int | None = None
+    """The round in which the run is asked to end."""
     dual_stack: bool = False
     leftovers: Sequence[str] = ()
     calls: list[int] = field(default_factory=list)
@@ -213,6 +216,11 @@ class FakeSession:
         self.backend.calls.append(number)
         if number == self.backend.cut_off_in:
             raise TimeoutError
+        if number == self.backend.ended_in:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
         if number == self.backend.reacted_in:
             raise Withdrawn("ReplicaSet web adopted a probe pod")
         assert len(set(probes)) == len(probes)

@@ -26,6 +26,7 @@ from auditor.commands.expecting import expectations_from
 from auditor.commands.journals import JournalFile, discard, folder_of, kept, load
 from auditor.commands.live import with_api
 from auditor.commands.writing import check_files, write
+from auditor.errors import INTERRUPTED
 from auditor.flags import options_from, outputs_from
 from auditor.forecast import forecast
 from auditor.model.options import Mode, Options, Transport
@@ -64,9 +65,14 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
             sys.stdout.write(render_forecast(known.plan, known.matrix, options, predicted_answers(known.covered)))
             return 0
         with Reporter(console, quiet=flags.quiet) as reporter:
-            report = await _audit(api, options, reporter, words, (folder, past))
-        write(report, outputs, FORMATS)
-        return report.summary.exit_code
+            report, interrupted = await _audit(api, options, reporter, words, (folder, past))
+        try:
+            write(report, outputs, FORMATS)
+        except OSError:
+            # Whoever asked for the end may have taken stdout along.
+            if not interrupted:
+                raise
+        return INTERRUPTED if interrupted else report.summary.exit_code
 
     return await with_api(flags, work)
 
@@ -79,7 +85,8 @@ def _source(api: KubeApi, options: Options) -> SnapshotSource:
 
 async def _audit(
     api: KubeApi, options: Options, reporter: Reporter, words: Sequence[str], journals: tuple[Path, Past | None]
-) -> AuditReport:
+) -> tuple[AuditReport, bool]:
+    """The report, and whether the run was asked to end before it had measured all."""
     folder, past = journals
     api.hurry_after(options.budget)
     started = _now()
@@ -120,7 +127,8 @@ async def _audit(
             sys.stderr.write("  try: netaudit cleanup\n")
         sys.stderr.write(marked_text(backend.marks_left))
     run = _run(options, marks.run, agent, started, words)
-    return assemble(material, options, replace(run, rounds=material.rounds, resumed=material.resumed), api.context)
+    run = replace(run, rounds=material.rounds, resumed=material.resumed)
+    return assemble(material, options, run, api.context), material.interrupted
 
 
 def _run(options: Options, name: str, agent: str, started: datetime, words: Sequence[str]) -> Run:

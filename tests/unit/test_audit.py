@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -245,6 +245,42 @@ def test_a_withdrawn_run_is_incomplete_and_says_why(reacted_in: int) -> None:
     assert found.material.findings == ()
     # An answer that came back is one for good; silence is not.
     assert not [flow for flow in found.of(Agreement.AS_EXPECTED) if flow.predicted.deniers]
+
+
+@pytest.mark.parametrize("ended_in", [0, 1, 2])
+def test_a_run_that_is_asked_to_end_tells_what_it_measured(ended_in: int) -> None:
+    """It is incomplete, has no findings of what it did not try to the end, and calls no silence a denial."""
+    found = audit(fakes.nothing_enforces, ended_in=ended_in)
+
+    assert found.material.interrupted
+    assert found.summary.exit_code == 4
+    assert "the run was interrupted" in found.summary.sentence
+    assert found.material.findings == ()
+    assert not [flow for flow in found.of(Agreement.AS_EXPECTED) if flow.predicted.deniers]
+
+
+def test_a_run_that_is_asked_twice_ends_at_once() -> None:
+    """Whoever does not want to wait for the report has not to."""
+    backend = FakeBackend(by_model(SHOP), ended_in=1)
+
+    async def impatient() -> None:
+        run = asyncio.ensure_future(run_audit(FakeCluster(SHOP), backend, WHOLE, again))
+
+        def cancel() -> None:
+            run.cancel()
+
+        asked.append(cancel)
+        await run
+
+    asked: list[Callable[[], None]] = []
+
+    def again(event: object) -> None:
+        if isinstance(event, Warned) and "asked to end" in event.text:
+            asked[0]()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(impatient())
+    assert not backend.is_open
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def main(how: str, path: str) -> None:
     live.connect = connect  # type: ignore[attr-defined]
     lease.monotonic = lambda: asyncio.get_running_loop().time()  # type: ignore[attr-defined]
     asyncio.run = run  # type: ignore[assignment]
+    MemoryApi.context = "memory"
     MemoryApi.close = lambda self: asyncio.sleep(0)  # type: ignore[method-assign]
     code = cli.main(["run"])
     left = [where for where in api.objects if "netaudit" in where]

@@ -24,6 +24,8 @@ STAGES = (
     "clean up",
 )
 """The lines that a run says, in their order."""
+MEASURING = STAGES[5:8]
+"""Asked to end in one of these, a run tells what it has measured."""
 INTERRUPTED = 130
 ENDINGS = [(number, stage) for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT) for stage in STAGES]
 
@@ -58,5 +60,8 @@ def test_signal(deployed: Site, netaudit: Command, number: signal.Signals, stage
     assert "Traceback" not in result.err
     assert result.code == (-number if number is signal.SIGKILL else INTERRUPTED)
     assert number is signal.SIGKILL or rest == []
+    if number is not signal.SIGKILL and stage in MEASURING:
+        assert "the run was interrupted" in result.report.summary["sentence"]
+        assert all(flow.agreement != "as-expected" for flow in result.report.flows if flow.verdict == "denied")
     assert swept.code == 0, swept.err
     assert deployed.traces() == []
