@@ -3,7 +3,7 @@
 Where nothing enforces, a denied flow leaks or is left open, an allowed one holds or is left open, and exit 0 is a lie.
 Elsewhere: signals (test_audit_signals.py), rights that are missing (test_audit_rights.py), execs and agents that die,
 an API server that is away while flows are tried or at the end, an image that nobody has (test_audit_dead_probes.py),
-namespaces that let no pod in (test_audit_refused_pods.py), engines that enforce or only seem to (test_audit_cilium.py).
+namespaces that let no pod in (test_audit_refused_pods.py), an engine that hangs (test_audit_cilium_faults.py).
 """
 
 from __future__ import annotations
