@@ -142,7 +142,9 @@ def test_what_stays_marked_is_told_before_and_after(watched: tuple[Watched, Resu
     assert [line for line in shop.traces() if line != "namespace netaudit"] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=lambda item: item.name
+)
 def test_an_interrupted_run_ends_its_agents(shop: Site, netaudit: Command, number: signal.Signals) -> None:
     """The listeners are gone when the command is."""
     before: Any = marks(shop)
@@ -157,6 +159,7 @@ def test_an_interrupted_run_ends_its_agents(shop: Site, netaudit: Command, numbe
     assert "stay marked by ephemeral containers" in result.err
 
 
+@pytest.mark.long
 def test_cleanup_names_what_it_cannot_remove(shop: Site, netaudit: Command) -> None:
     """After a kill the agents go on until their time is over, and are named with that."""
     with netaudit.start(*RUN, "--budget", "90") as running:
