@@ -60,7 +60,7 @@ def test_every_rule_answers_for_its_agreement_alone() -> None:
     assert diagnose(case([judgement(AS_EXPECTED), judgement(INCONCLUSIVE, number=2)])) == ()
     for agreement, predicted in ((LEAK, DENIED), (BLOCKAGE, ALLOWED), (LATE, DENIED)):
         assert only(diagnose(case([judgement(agreement, predicted)]))).rule == agreement.value
-    assert list(RULES) == ["leak", "blockage", "late", "expectation", "handshake", "enforcement"]
+    assert list(RULES) == ["leak", "blockage", "late", "expectation", "handshake", "enforcement", "service"]
 
 
 def test_worst_first_whatever_the_order_of_flows() -> None:
