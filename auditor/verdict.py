@@ -87,7 +87,7 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=_sentence(comparison, counts, gaps)
+        sentence=_answer(material, counts, gaps)
         + _chosen(material, options)
         + _kept(material.answers)
         + _taken(material)
@@ -334,6 +334,17 @@ def _where(comparison: Comparison) -> str:
     # Where some denials hold on the same node, enforcement has a hole rather than being absent.
     whole = all(claim.whole for claim in leaking)
     return f"Policy is not enforced on {nodes}" if whole else f"Policy is enforced only in part on {nodes}"
+
+
+def _answer(material: Material, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:
+    """The answer; leaks beyond those between probe pods come first where there are no others."""
+    text = _sentence(material.comparison, counts, gaps)
+    met = [item.agreement for item in material.comparison.greetings]
+    beyond = (met + [item.agreement for item in material.crossed]).count(Agreement.LEAK)
+    if not beyond or counts[Agreement.LEAK]:
+        return text
+    what = "handshakes or connections through Services got through that must not"
+    return f"{beyond} {what}. Between probe pods {text[0].lower()}{text[1:]}"
 
 
 def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:

@@ -86,6 +86,14 @@ def test_each_probe_pod_and_two_controls_try_each_tcp_port_of_each_identity() ->
     assert {Beyond.REAL} == {item.handshake.kind for item in shakes.values()}
 
 
+def test_the_answer_begins_with_leaks_that_handshakes_alone_show() -> None:
+    """Where probe pods are held back and real ones reached, "no leak was found" must not come first."""
+    sentence = tried(stranger=all_open).summary.sentence
+
+    assert sentence.startswith("7 handshakes or connections through Services got through that must not. Between probe")
+    assert tried().summary.sentence.startswith("No leak was found")
+
+
 def test_without_the_option_nobody_is_met() -> None:
     assert tried(options=Options(coverage=Coverage.FULL)).backend.greeted == []
 
