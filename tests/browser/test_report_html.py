@@ -87,7 +87,6 @@ def test_page_is_silent_offline_and_never_wider_than_the_window(show: Opener, na
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
         page.reload()
-        page.screenshot(path=show.folder / f"{name}-{scheme}-{width}.png", full_page=True)
 
         assert width == page.evaluate("document.documentElement.scrollWidth")
     assert [] == seen.console
