@@ -15,6 +15,7 @@ from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.homes import HOME
 from probes.backends.kubernetes.lease import REMOVED, HeldLease
 from probes.backends.kubernetes.pods import PodFollower
+from probes.backends.kubernetes.residents import UNSEEN
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.placement import Marks
 
@@ -71,11 +72,14 @@ class Ending:
         await self.follower.close()
         await asyncio.sleep(pause)
         trouble: list[str] = []
+        unseen: list[str] = []
         try:
             await self.lease.look()
             # Again, until there is nothing: a request that was under way when the run was cancelled may come through.
             for turn in range(SWEEPS):
                 found = await self._own(with_home=turn == 0)
+                # Nobody is known to live there, so that it stays is ours to tell.
+                unseen = unseen or [f"namespace {name}: {why}" for name, why in found.kept if why.startswith(UNSEEN)]
                 if not found.names():
                     break
                 patience = sweep.GONE_SECONDS if turn == 0 else AGAIN_SECONDS
@@ -85,7 +89,7 @@ class Ending:
         except NetauditError as error:
             where = ", ".join(sorted(self.homes))
             trouble.append(f"what begins with {self.marks.holder} in {where}: {error.what}: {error.why}")
-        return tuple(trouble)
+        return (*trouble, *unseen)
 
     async def _own(self, *, with_home: bool) -> sweep.Leftovers:
         """What bears this run's marks, and once the Lease's namespace, whichever run made it.

@@ -18,6 +18,8 @@ Raw = dict[str, Any]
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ACCOUNT = "netaudit"
 """The ServiceAccount of deploy/kustomize."""
+UNSEEN = "whether it holds something of somebody else's cannot be seen"
+"""Begins the reason of a namespace that stays for want of a right, and not because somebody lives there."""
 
 
 async def sort_out(api: KubeApi, namespaces: Sequence[Raw]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -37,7 +39,7 @@ async def _why_it_stays(api: KubeApi, namespace: Raw) -> str:
     try:
         accounts, *others = await asyncio.gather(*(api.list_all(path) for path in paths))
     except PermissionMissing as error:
-        return f"whether it holds something of somebody else's cannot be seen: {error.why}"
+        return f"{UNSEEN}: {error.why}"
     if any(item["metadata"]["name"] == ACCOUNT for item in accounts):
         return f"it holds the ServiceAccount {ACCOUNT}"
     for kind, items in zip(("pod", "Deployment"), others, strict=True):
