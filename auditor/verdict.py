@@ -21,6 +21,7 @@ from auditor.model.probe import Mark, NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
 from auditor.model.service_path import JUDGED, Crossed, Named
 from auditor.model.timing import Figure
+from auditor.model.words import plural
 from auditor.plan import is_audited
 
 CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
@@ -226,12 +227,12 @@ def _pod_gaps(material: Material, options: Options) -> list[str]:
     few = bool(plan.stand_ins) and tested < options.min_coverage * (tested + lost)
     gaps = {
         f"{len(dead)} of {len(plan.stand_ins)} probe pods did not run": bool(dead),
-        f"measurements of {len(faulty)} probe pods failed": bool(faulty),
+        f"measurements of {plural(len(faulty), 'probe pod')} failed": bool(faulty),
         f"{lost} of {tested + lost} identities were not tested": few,
         f"{len(material.strays)} probe pods do not stand for their identity: admission changed them": bool(
             material.strays
         ),
-        f"{len(material.leftovers)} objects could not be removed": bool(material.leftovers),
+        f"{plural(len(material.leftovers), 'object')} could not be removed": bool(material.leftovers),
         f"not readable: {', '.join(sorted(material.snapshot.unreadable))}": bool(material.snapshot.unreadable),
     }
     return [text for text, holds in gaps.items() if holds]
@@ -264,7 +265,7 @@ def _waver_gap(judgements: Sequence[Judgement]) -> list[str]:
         and item.agreement is Agreement.INCONCLUSIVE
         and any(Outcome.REACHED in seen.outcomes for seen in item.observations)
     ]
-    return [f"{len(found)} flows that policies deny got through in some tries"] * bool(found)
+    return [f"{plural(len(found), 'flow')} that policies deny got through in some tries"] * bool(found)
 
 
 def _shown(comparison: Comparison) -> list[int]:
@@ -343,8 +344,8 @@ def _answer(material: Material, counts: Counter[Agreement], gaps: tuple[str, ...
     beyond = (met + [item.agreement for item in material.crossed]).count(Agreement.LEAK)
     if not beyond or counts[Agreement.LEAK]:
         return text
-    what = "handshakes or connections through Services got through that must not"
-    return f"{beyond} {what}. Between probe pods {text[0].lower()}{text[1:]}"
+    what = plural(beyond, "handshake or connection through Services", "handshakes or connections through Services")
+    return f"{what} got through that must not. Between probe pods {text[0].lower()}{text[1:]}"
 
 
 def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:
@@ -356,7 +357,7 @@ def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[st
         head = f"{_where(comparison)}: {counts[Agreement.LEAK]} of {len(denied)} flows that policies deny"
         return f"{head} got through.{tail}"
     if counts[Agreement.BLOCKAGE]:
-        blocked = f"{counts[Agreement.BLOCKAGE]} flows that policies allow did not get through"
+        blocked = f"{plural(counts[Agreement.BLOCKAGE], 'flow')} that policies allow did not get through"
         return f"{blocked}; {len(_shown(comparison))} of {len(denied)} denials were shown.{tail}"
     if not denied:
         return f"No policy denies any of the {len(comparison.judgements)} flows that were tried.{tail}"
@@ -365,7 +366,7 @@ def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[st
         return f"No leak was found, but not everything was shown: {shown} of {len(denied)} denials were.{tail}"
     open_claims = sum(claim.proof is Proof.NOT_PROVEN for claim in (*comparison.policies, *comparison.nodes))
     rest = f" {open_claims} directions of policies or nodes are not separately proven." if open_claims else ""
-    late = f", {counts[Agreement.LATE]} flows only after a while" if counts[Agreement.LATE] else ""
+    late = f", {plural(counts[Agreement.LATE], 'flow')} only after a while" if counts[Agreement.LATE] else ""
     held = f"{shown} of {len(denied)} flows that policies deny were shown to be"
     left = len(denied) - shown
     head, more = ("No leak was found", f", {left} could not be judged") if left else (EVERY, "")

@@ -15,7 +15,7 @@ from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, tab
 from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
 from reports.view import Cause, Claims, Found, View, view
-from reports.words import AGREEMENTS, NOT_TESTED, plural
+from reports.words import AGREEMENTS, NOT_TESTED, Sign, plural
 
 WIDTH = 100
 ROWS = 50
@@ -120,7 +120,7 @@ class _Page:
         found = self.view.expectations
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 row.title,
                 row.entry.expected,
                 row.kept,
@@ -138,7 +138,7 @@ class _Page:
         found = self.view.handshakes
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 row.source,
                 row.entry.target,
                 row.port,
@@ -157,7 +157,7 @@ class _Page:
         found = self.view.timed
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 row.entry.change,
                 row.entry.node,
                 row.entry.direction,
@@ -176,7 +176,7 @@ class _Page:
         found = self.view.service_paths
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 row.entry.way,
                 row.source,
                 row.target,
@@ -195,7 +195,7 @@ class _Page:
         found = self.view.names
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 row.entry.name,
                 row.entry.source_node,
                 row.time,
@@ -212,7 +212,7 @@ class _Page:
         """List leaks, blockages and late flows, each with its policy."""
         rows: list[list[Cell]] = [
             [
-                Painted(row.sign, f"{row.sign.glyph} {row.sign.word}"),
+                _said(row.sign),
                 str(row.source),
                 str(row.destination),
                 row.port,
@@ -254,7 +254,7 @@ class _Page:
         """List which directions are proven, and what is missing for the others."""
         rows: list[list[Cell]] = [
             [
-                Painted(claim.sign, f"{claim.sign.glyph} {claim.sign.word}"),
+                _said(claim.sign),
                 claim.entry.subject,
                 claim.entry.direction,
                 claim.entry.flows,
@@ -300,6 +300,10 @@ def _matrix(matrix: NamespaceMatrix) -> tuple[list[str], list[list[Cell]]]:
         for axis, row in zip(matrix.axis, matrix.rows, strict=True)
     ]
     return headers, rows
+
+
+def _said(sign: Sign) -> Painted:
+    return Painted(sign, f"{sign.glyph} {sign.word}")
 
 
 def _counted(cell: NamespaceCell) -> str:

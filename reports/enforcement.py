@@ -61,8 +61,5 @@ def _time(entry: EnforcementEntry) -> str:
 
 def sentence(rows: Sequence[Timed]) -> str:
     """How many figures there are, and of which kind."""
-    tally: dict[str, int] = {}
-    for row in rows:
-        tally[row.entry.pace] = tally.get(row.entry.pace, 0) + 1
-    parts = ", ".join(f"{number:,} {pace}" for pace, number in tally.items())
+    parts = words.tally(row.entry.pace for row in rows)
     return f"{plural(len(rows), 'change')} timed: {parts}."

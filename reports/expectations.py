@@ -58,8 +58,5 @@ def _way(flow: ExpectedFlowEntry) -> str:
 
 def sentence(rows: Sequence[Expected]) -> str:
     """How many there are, and of which kind."""
-    tally: dict[str, int] = {}
-    for row in rows:
-        tally[row.sign.word] = tally.get(row.sign.word, 0) + 1
-    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    parts = words.tally(row.sign.word for row in rows)
     return f"{words.plural(len(rows), 'expectation')}: {parts}."

@@ -51,8 +51,5 @@ def _row(entry: HandshakeEntry, titles: dict[str, str], nodes: dict[str, str]) -
 
 def sentence(rows: Sequence[Met]) -> str:
     """How many there are, and of which kind."""
-    tally: dict[str, int] = {}
-    for row in rows:
-        tally[row.sign.word] = tally.get(row.sign.word, 0) + 1
-    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    parts = words.tally(row.sign.word for row in rows)
     return f"{words.plural(len(rows), 'handshake')}, nothing sent: {parts}."

@@ -63,10 +63,7 @@ def _sign(entry: ServicePathEntry) -> Sign:
 
 def sentence(rows: Sequence[Crossing]) -> str:
     """How many paths there are, and what came of them."""
-    tally: dict[str, int] = {}
-    for row in rows:
-        tally[row.sign.word] = tally.get(row.sign.word, 0) + 1
-    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    parts = words.tally(row.sign.word for row in rows)
     return f"{plural(len(rows), 'path')}: {parts}."
 
 

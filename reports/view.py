@@ -254,17 +254,14 @@ def _by_severity(finding: FindingEntry) -> tuple[int, str]:
 def _claims(entries: list[ClaimEntry], noun: str, several: str) -> Claims:
     signed = (Claim(words.sign_of(words.PROOFS, entry.proof), entry) for entry in entries)
     claims = tuple(sorted(signed, key=lambda claim: (claim.sign.rank, claim.entry.subject, claim.entry.direction)))
-    tally = Counter(claim.sign.word for claim in claims)
-    # A Counter keeps the order of first sight, which is that of the claims.
-    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    parts = words.tally(claim.sign.word for claim in claims)
     return Claims(claims, f"{plural(len(claims), noun, several)}: {parts}." if claims else f"No {noun} to prove.")
 
 
 def _rules(entries: list[ClaimEntry]) -> Claims:
     """Rules in the order of the report; there are many, so what is proven is counted and not listed."""
     signed = tuple(Claim(words.sign_of(words.PROOFS, entry.proof), entry) for entry in entries)
-    tally = Counter(claim.sign.word for claim in sorted(signed, key=lambda claim: claim.sign.rank))
-    parts = ", ".join(f"{number:,} {word}" for word, number in tally.items())
+    parts = words.tally(claim.sign.word for claim in sorted(signed, key=lambda claim: claim.sign.rank))
     unproven = tuple(claim for claim in signed if claim.sign.key != words.AS_EXPECTED.key)
     worst_first = tuple(sorted(unproven, key=lambda claim: claim.sign.rank))
     return Claims(worst_first, f"{plural(len(entries), 'rule')} of these policies: {parts}." if entries else "")

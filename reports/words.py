@@ -6,6 +6,8 @@ treated with the caution of an inconclusive result.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from auditor.model.expectation import Accord
@@ -13,6 +15,7 @@ from auditor.model.finding import Agreement, Proof, Severity
 from auditor.model.flow import Verdict
 from auditor.model.probe import Outcome
 from auditor.model.report import FlowEntry
+from auditor.model.words import plural as plural  # noqa: PLC0414 - views take all their words from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,6 @@ def severity_rank(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-def plural(number: int, noun: str, several: str = "") -> str:
-    """Count in words that agree: `1 flow`, `2 flows`, `2 policies`."""
-    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+def tally(names: Iterable[str]) -> str:
+    """Count each word, in the order in which they first come: `3 leak, 1 late`."""
+    return ", ".join(f"{number:,} {name}" for name, number in Counter(names).items())

@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any, Final
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed
+from auditor.lint.hints import listed
 from auditor.lint.views import PeerView, RuleView
 from auditor.model.flow import Direction
 from auditor.model.lint import LintSeverity
 from auditor.model.policy import IPBlock, Oddity
 from auditor.model.rules import InBlock, Match
+from auditor.model.words import plural
 
 SHOWN: Final = 3
 """Pods that are named as examples."""
@@ -29,7 +30,7 @@ def holds_pods(case: Case) -> Iterator[Hit]:
         answer = case.engine.dialect.block_holds_pods
         reading = _READINGS[answer].format(engine=case.engine.title)
         names = listed(f"{pod.namespace}/{pod.name}" for pod in islice(case.crowd.members(there), SHOWN))
-        count = counted(case.crowd.count(there), "pod")
+        count = plural(case.crowd.count(there), "pod")
         yield Hit(
             rule.of.object,
             f"{view.path}.ipBlock",

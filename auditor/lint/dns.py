@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed
+from auditor.lint.hints import listed
 from auditor.lint.views import PolicyView, RuleView
 from auditor.model.cluster import ContainerPort, Pod
 from auditor.model.ends import Address
 from auditor.model.flow import Direction, Protocol, Verdict
 from auditor.model.lint import LintSeverity
 from auditor.model.rules import PortTerm, pods
+from auditor.model.words import plural
 
 DNS: Final = 53
 SYSTEM: Final = ("kube-system", "openshift-dns")
@@ -86,7 +87,7 @@ def blocked(case: Case) -> Iterator[Hit]:
         policy, count = gap.policy, case.crowd.count(gap.pods)
         wrong = _tcp_alone(gap.policy, at)
         where = f"UDP {listed(map(str, sorted(at.ports)))} of the cluster's DNS"
-        why = [f"egress is closed for {counted(count, 'pod')}, such as {_name(case.crowd.one_of(gap.pods))}"]
+        why = [f"egress is closed for {plural(count, 'pod')}, such as {_name(case.crowd.one_of(gap.pods))}"]
         why.append(f"no rule lets them through to {where}")
         why += [f"{wrong.path} allows TCP {DNS} alone: a port without a protocol is TCP"] if wrong else []
         why += [f"isolated by {listed(gap.others)} as well"] if gap.others else []
@@ -190,7 +191,7 @@ def without_tcp(case: Case) -> Iterator[Hit]:
                     rule.of.object,
                     rule.path,
                     "allows DNS by UDP and not by TCP, which answers need that are too long for one datagram",
-                    (f"{counted(case.crowd.count(lacking), 'pod')} may ask by UDP alone",),
+                    (f"{plural(case.crowd.count(lacking), 'pod')} may ask by UDP alone",),
                     f"add {{protocol: TCP, port: {min(at.ports)}}} to the rule",
                     "dns-tcp",
                 )

@@ -9,11 +9,12 @@ from auditor.engines import ENGINES, unsupported
 from auditor.engines.cilium import ignored_by_cilium
 from auditor.engines.engine import Remark
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed
+from auditor.lint.hints import listed
 from auditor.lint.views import PolicyView
 from auditor.model.finding import Confidence
 from auditor.model.labels import LabelSelector
 from auditor.model.lint import LintSeverity, ObjectRef
+from auditor.model.words import plural
 from auditor.policy.cilium_cluster import CONFIG
 
 SETTINGS = "ConfigMap"
@@ -36,7 +37,7 @@ def ignored(case: Case) -> Iterator[Hit]:
     yield from (_ignored(case, remarks) for remarks in same.values())
     every = [remark for remark in case.once(_remarks) if remark.topic == EVERY_POLICY]
     if every:
-        count = counted(len(every), "NetworkPolicy object")
+        count = plural(len(every), "NetworkPolicy object")
         yield Hit(
             every[0].object,
             "spec",

@@ -103,8 +103,3 @@ def listed(names: Iterable[str]) -> str:
 def times(count: int) -> str:
     """How often, in words."""
     return "once" if count == 1 else f"{count} times"
-
-
-def counted(count: int, what: str) -> str:
-    """A number and what it counts."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

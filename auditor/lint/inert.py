@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted
 from auditor.lint.views import RuleView
 from auditor.model.flow import Direction
 from auditor.model.lint import LintSeverity
 from auditor.model.policy import Oddity, Remark
+from auditor.model.words import plural
 
 OF_LIST = {"from": "peer", "to": "peer", "ports": "port"}
 
@@ -24,7 +24,7 @@ def inert_rules(case: Case) -> Iterator[Hit]:
             yield Hit(
                 view.object,
                 f"spec.{word}",
-                f"has {counted(count, f'{word} rule')} without effect: policyTypes does not list {direction.value}",
+                f"has {plural(count, f'{word} rule')} without effect: policyTypes does not list {direction.value}",
                 (f"a policy without {direction.value} in policyTypes leaves {word} as it is, whatever its rules say",),
                 f"add {direction.value} to spec.policyTypes, or delete the rules",
                 f"inert:{word}",
@@ -76,7 +76,7 @@ def open_to_anyone(case: Case) -> Iterator[Hit]:
                 rule.of.object,
                 rule.path,
                 f"allows traffic {ends} anywhere, the world outside included, {ports}",
-                (whom, f"it applies to {counted(case.crowd.count(rule.subject), 'pod')}"),
+                (whom, f"it applies to {plural(case.crowd.count(rule.subject), 'pod')}"),
                 "nothing, if that is meant; else name the peers",
                 f"{rule.direction.value}:open",
             )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted
 from auditor.model.flow import Direction, Protocol
 from auditor.model.lint import LintSeverity
+from auditor.model.words import plural
 
 MODE, AMBIENT = "istio.io/dataplane-mode", "ambient"
 TUNNEL: Final = 15008
@@ -38,7 +38,7 @@ def hidden_ports(case: Case) -> Iterator[Hit]:
                     f"allows ports that do not show: in an ambient mesh pods talk to each other on {TUNNEL}",
                     (
                         f"namespace {name} has {MODE}={AMBIENT}",
-                        f"no rule allows TCP {TUNNEL} to {counted(case.crowd.count(hidden), 'pod')} that it selects",
+                        f"no rule allows TCP {TUNNEL} to {plural(case.crowd.count(hidden), 'pod')} that it selects",
                     ),
                     f"allow TCP {TUNNEL} as well, and limit ports by the mesh's own policies",
                     f"{rule.path}:mesh",

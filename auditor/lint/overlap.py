@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed, text
+from auditor.lint.hints import listed, text
 from auditor.lint.views import PolicyView, RuleView
 from auditor.model.flow import Direction
 from auditor.model.labels import EVERYTHING
 from auditor.model.lint import LintSeverity
-from auditor.model.policy import IPBlock, NetworkPolicy, Peer, Rule
+from auditor.model.policy import IPBlock, IPNetwork, NetworkPolicy, Peer, Rule
 from auditor.model.rules import PortTerm
+from auditor.model.words import plural
 
 
 @dataclass(slots=True, eq=False)
@@ -82,14 +84,16 @@ def _covers_term(wide: PortTerm, narrow: PortTerm) -> bool:
 
 
 def _covers_block(wide: IPBlock, narrow: IPBlock) -> bool:
-    if wide.cidr.version != narrow.cidr.version or not _within(narrow.cidr, wide.cidr):
+    if not _within(narrow.cidr, wide.cidr):
         return False
     holes = [hole for hole in wide.excepts if hole.overlaps(narrow.cidr)]
     return all(any(_within(hole, mine) for mine in narrow.excepts) for hole in holes)
 
 
-def _within(narrow: object, wide: object) -> bool:
-    return narrow.version == wide.version and narrow.subnet_of(wide)  # type: ignore[attr-defined,no-any-return]
+def _within(narrow: IPNetwork, wide: IPNetwork) -> bool:
+    if isinstance(narrow, IPv4Network):
+        return isinstance(wide, IPv4Network) and narrow.subnet_of(wide)
+    return isinstance(wide, IPv6Network) and narrow.subnet_of(wide)
 
 
 def duplicates(case: Case) -> Iterator[Hit]:
@@ -148,7 +152,7 @@ def shadowed_policies(case: Case) -> Iterator[Hit]:
             "spec",
             f"changes nothing: {listed(by)} {'allows' if len(set(by)) == 1 else 'allow'} all that it allows, and more",
             (
-                f"the {counted(case.crowd.count(view.subject), 'pod')} that it selects are isolated by others too",
+                f"the {plural(case.crowd.count(view.subject), 'pod')} that it selects are isolated by others too",
                 "each of its rules is part of a wider one, as far as today's pods go",
             ),
             "delete it, or narrow the rules that allow more than it does",
@@ -263,7 +267,7 @@ def _overridden(case: Case, view: PolicyView, direction: Direction, wide: RuleVi
         f"denies no {word}: {wide.of.ref} allows all of it for the same pods",
         (
             f"{wide.of.ref}: {wide.path} has no peers and no ports, which means any",
-            f"policies only add to each other, for {counted(case.crowd.count(view.subject), 'pod')} here",
+            f"policies only add to each other, for {plural(case.crowd.count(view.subject), 'pod')} here",
         ),
         f"delete that rule of {wide.of.ref}, or limit it to the pods that are meant to be open",
         f"overridden:{word}",

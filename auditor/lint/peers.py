@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed, text
+from auditor.lint.hints import listed, text
 from auditor.lint.views import PeerView, RuleView, is_choosy
 from auditor.model.cluster import Namespace
 from auditor.model.labels import EVERYTHING, LabelSelector, Operator
 from auditor.model.lint import LintSeverity
 from auditor.model.policy import Peer
+from auditor.model.words import plural
 
 NAME = "kubernetes.io/metadata.name"
 
@@ -65,7 +66,7 @@ def _dead_elsewhere(case: Case) -> Iterator[Hit]:
                     rule.of.object,
                     rule.path,
                     f"none of its peers is a pod that exists: there is nothing for it to {action}",
-                    (f"none of the {counted(case.labels.total, 'pod')} that were read meets its selectors",),
+                    (f"none of the {plural(case.labels.total, 'pod')} that were read meets its selectors",),
                     _REMEDY,
                     rule.path,
                 )
@@ -159,7 +160,7 @@ def _all_known(case: Case, peer: Peer) -> bool:
 
 
 def _why_no_pod(case: Case, peer: Peer, selector: LabelSelector, homes: list[str]) -> str:
-    what = f"pod of {homes[0]}" if len(homes) == 1 else f"pod of {counted(len(homes), 'namespace')}"
+    what = f"pod of {homes[0]}" if len(homes) == 1 else f"pod of {plural(len(homes), 'namespace')}"
     tally = case.tally(homes[0]) if len(homes) == 1 else case.labels
     reason = "; ".join(tally.why_nothing(selector, what)) if tally.total else f"{homes[0]} has no pods"
     elsewhere = case.namespaces_with(selector) if peer.namespace_selector is None else set()
@@ -209,7 +210,7 @@ def _split(case: Case, rule: RuleView, view: PeerView, other: PeerView) -> Hit |
     if not view.pods and there:
         reason = (
             f"{view.path}: no pod of {rule.of.namespace} has {text(own)}, "
-            f"and the namespaces that {other.path} selects hold {counted(case.crowd.count(there), 'pod')} with it"
+            f"and the namespaces that {other.path} selects hold {plural(case.crowd.count(there), 'pod')} with it"
         )
     elif home and home & ~other.pods == 0:
         reason = f"{other.path} lets every pod of {rule.of.namespace} in as well, so {view.path} adds nothing to it"
@@ -220,7 +221,7 @@ def _split(case: Case, rule: RuleView, view: PeerView, other: PeerView) -> Hit |
         rule.of.object,
         rule.path,
         "lists a namespaceSelector and a podSelector as two peers: OR, where AND looks intended",
-        (reason, f"as it stands, {counted(strangers, 'pod')} without {text(own)} of those namespaces are meant too"),
+        (reason, f"as it stands, {plural(strangers, 'pod')} without {text(own)} of those namespaces are meant too"),
         "write both selectors into one item of the list: without the dash before the second one",
         f"{rule.direction.value}:{text(namespaces)}/{text(own)}",
     )

@@ -8,12 +8,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed
+from auditor.lint.hints import listed
 from auditor.lint.views import RuleView
 from auditor.model.cluster import Service, ServicePort
 from auditor.model.flow import Direction, Protocol
 from auditor.model.lint import LintSeverity
 from auditor.model.rules import PortTerm, pods
+from auditor.model.words import plural
 
 _ANY_DATABASE: Final = frozenset({"db", "database", "sql"})
 FAMOUS: Final[Mapping[int, frozenset[str]]] = {
@@ -61,13 +62,13 @@ def _why_unnamed(case: Case, rule: RuleView, term: PortTerm) -> str:
     others = [item for item in Protocol if item is not term.protocol]
     for protocol in others:
         if count := case.crowd.count(aimed & case.crowd.declaring(term.name, protocol)):
-            return f"{term.name} is declared for {protocol.value}, by {counted(count, 'pod')} of those that are meant"
+            return f"{term.name} is declared for {protocol.value}, by {plural(count, 'pod')} of those that are meant"
     names = sorted(case.crowd.names(aimed))
     close = get_close_matches(term.name, names, 1)
     known = (
         f"they declare {close[0]}" if close else f"they declare {listed(names)}" if names else "they declare no names"
     )
-    return f"none of the {counted(case.crowd.count(aimed), 'pod')} that are meant declares it; {known}"
+    return f"none of the {plural(case.crowd.count(aimed), 'pod')} that are meant declares it; {known}"
 
 
 def _goes_elsewhere(rule: RuleView) -> bool:
@@ -151,7 +152,7 @@ def _meant(case: Case, rule: RuleView, term: PortTerm, candidates: list[int]) ->
         there = aimed & case.crowd.listening(number, term.protocol)
         # Only where every pod says what it listens on does silence about a number mean anything.
         if there and not silent:
-            return number, f"{number} is declared by {counted(case.crowd.count(there), 'pod')} of those that are meant"
+            return number, f"{number} is declared by {plural(case.crowd.count(there), 'pod')} of those that are meant"
     words = _words_of(rule) if silent == aimed and term.first not in FAMOUS else frozenset()
     for number in candidates:
         said = sorted(FAMOUS.get(number, frozenset()) & words)

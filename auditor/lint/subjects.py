@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed, text
+from auditor.lint.hints import listed, text
 from auditor.lint.views import PolicyView, is_choosy
 from auditor.model.cluster import Pod
 from auditor.model.labels import LabelSelector
 from auditor.model.lint import LintSeverity
 from auditor.model.policy import NetworkPolicy
+from auditor.model.words import plural
 
 
 def selects_nothing(case: Case) -> Iterator[Hit]:
@@ -46,7 +47,7 @@ def _foreign(case: Case, view: PolicyView) -> Iterator[Hit]:
     if not (case.whole if not view.namespace else case.can_tell(view.namespace)):
         return
     where = view.namespace or "the cluster"
-    why = (f"none of the {counted(case.labels.total, 'pod')} that were read meets its selectors",)
+    why = (f"none of the {plural(case.labels.total, 'pod')} that were read meets its selectors",)
     remedy = "correct the labels by which it selects, or delete it"
     yield Hit(view.object, "spec", f"selects no pod of {where}", why, remedy, "subject")
 
@@ -90,7 +91,7 @@ def in_missing_namespace(case: Case) -> Iterator[Hit]:
                 view.object,
                 "metadata.namespace",
                 f"is in the namespace {view.namespace}, which is not there",
-                (f"the {counted(len(case.namespaces), 'namespace')} that were read have other names",),
+                (f"the {plural(len(case.namespaces), 'namespace')} that were read have other names",),
                 "create the namespace first, or correct the name",
                 "namespace",
             )

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from auditor.lint.case import Case, Hit, Lint
-from auditor.lint.hints import counted, listed
+from auditor.lint.hints import listed
 from auditor.lint.views import PolicyView, RuleView
 from auditor.model.flow import Direction
 from auditor.model.lint import LintSeverity
 from auditor.model.rules import Ports, Tier
+from auditor.model.words import plural
 
 Rank = tuple[Tier, tuple[float, str], Direction]
 
@@ -49,7 +50,7 @@ def _equal(case: Case, view: PolicyView, others: list[PolicyView]) -> Hit:
         f"has the priority of {names}, and what comes first is the engine's choice",
         (
             f"all are in the tier {section.tier.name} with priority {section.rank[0]:g}",
-            f"they say different things of the same traffic for {counted(case.crowd.count(shared), 'pod')}",
+            f"they say different things of the same traffic for {plural(case.crowd.count(shared), 'pod')}",
         ),
         "give each its own priority",
         "priority:" + names,

@@ -124,7 +124,7 @@ def test_objects_that_could_not_be_removed_are_a_gap() -> None:
     found = summary(replace(material(many(AS_EXPECTED, 5)), leftovers=("pod shop/x",)))
 
     assert found.exit_code == 4
-    assert "1 objects could not be removed" in found.sentence
+    assert "1 object could not be removed" in found.sentence
 
 
 def test_skipped_flows_are_no_identities() -> None:
@@ -140,7 +140,7 @@ def test_faults_are_a_gap_even_with_enough_coverage() -> None:
     found = summary(material([*many(AS_EXPECTED, 99), failed]))
 
     assert found.exit_code == 4
-    assert "measurements of 1 probe pods failed" in found.sentence
+    assert "measurements of 1 probe pod failed" in found.sentence
 
 
 def test_what_got_through_at_times_is_a_gap_even_with_enough_coverage() -> None:
@@ -150,7 +150,7 @@ def test_what_got_through_at_times_is_a_gap_even_with_enough_coverage() -> None:
     found = summary(material([*many(AS_EXPECTED, 99), wavering]))
 
     assert found.exit_code == 4
-    assert "1 flows that policies deny got through in some tries" in found.sentence
+    assert "1 flow that policies deny got through in some tries" in found.sentence
 
 
 def test_node_of_which_nothing_is_shown_is_a_gap_even_with_enough_coverage() -> None:

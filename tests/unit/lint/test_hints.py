@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.lint.hints import Tally, counted, listed, text
+from auditor.lint.hints import Tally, listed, text
 from auditor.model.labels import LabelSelector, Operator, Requirement, equals
+from auditor.model.words import plural
 
 PODS = Tally([{"app": "frontend", "tier": "web"}, {"app": "backend"}, {"app": "app-7", "tier": "web"}])
 
@@ -61,4 +62,4 @@ def test_words() -> None:
     assert text(asked("a", Operator.IN, "y", "x")) == "a in (x, y)"
     assert listed("gfedcba") == "a, b, c, d, e and 2 more"
     assert listed(["b", "a", "b"]) == "a, b"
-    assert [counted(number, "pod") for number in (0, 1, 2)] == ["0 pods", "1 pod", "2 pods"]
+    assert [plural(number, "pod") for number in (0, 1, 2)] == ["0 pods", "1 pod", "2 pods"]
