@@ -99,7 +99,7 @@ def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -
     assert agreements(mine) <= {OPEN, SURE, "leak"}
     assert {flow.path for flow in result.report.judged("leak")} >= DENIED - {flow.path for flow in mine}
     assert result.code == 3
-    assert "measurements of 1 probe pods failed" in result.report.summary["sentence"]
+    assert "measurements of 1 probe pod failed" in result.report.summary["sentence"]
 
 
 def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) -> None:
