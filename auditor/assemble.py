@@ -19,6 +19,7 @@ from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn, Timing
 from auditor.model.timing import Figure
+from auditor.model.words import plural
 from auditor.plan import is_system, isolated_directions
 from auditor.service_proof import entry_of as path_entry
 from auditor.service_proof import name_entry
@@ -74,16 +75,16 @@ def _out_of_reach(snapshot: Snapshot, options: Options) -> list[Skip]:
     skips = []
     host = [pod for pod in snapshot.pods if pod.host_network and not is_system(pod.namespace)]
     if host:
-        skips.append(Skip(f"{len(host)} pods on the host's network", "policies do not apply to them in a defined way"))
+        what = f"{plural(len(host), 'pod')} on the host's network"
+        skips.append(Skip(what, "policies do not apply there in a defined way"))
     homeless = [pod for pod in snapshot.pods if not pod.addresses and pod.phase == "Pending" and not pod.host_network]
     if homeless:
-        skips.append(Skip(f"{len(homeless)} pods without an address", "they are still Pending"))
+        skips.append(Skip(f"{plural(len(homeless), 'pod')} without an address", "still Pending"))
     system = Counter(pod.namespace for pod in snapshot.pods if is_system(pod.namespace) and pod.talks)
     for namespace, count in system.items():
         if namespace not in options.namespaces:
-            skips.append(
-                Skip(f"namespace {namespace} ({count} pods)", "system namespaces are off unless they are named")
-            )
+            what = f"namespace {namespace} ({plural(count, 'pod')})"
+            skips.append(Skip(what, "system namespaces are off unless they are named"))
     return skips
 
 

@@ -136,8 +136,8 @@ def test_what_is_left_out_is_named() -> None:
     skipped = {item.what: item for item in report(objects=objects).skipped}
 
     assert list(skipped) == sorted(skipped)
-    assert "1 pods on the host's network" in skipped
-    assert "namespace kube-system (1 pods)" in skipped
+    assert "1 pod on the host's network" in skipped
+    assert "namespace kube-system (1 pod)" in skipped
     assert "whose selector is not known" in skipped["dev/a"].reason
     assert skipped["flows with the verdict UNDEFINED"].flows > 0
 

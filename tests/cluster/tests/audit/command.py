@@ -23,6 +23,8 @@ LOOK = 0.3
 """Seconds between two looks that ask an API server: it has its work to do too."""
 QUICK = ("--settle", "0", "--rate", "200")
 """For runs whose pace and settle time are not what a test is about."""
+AGENTS = {"shell": (), "python": ("--image", "netaudit.test/netaudit-base:1", "--agent", "python")}
+"""The words that ask for each agent; the image has the Python of netaudit's own and is on every node."""
 
 
 @dataclass(frozen=True, slots=True)

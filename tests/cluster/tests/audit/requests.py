@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 AGENT = "netaudit/"
+VIOLATION = "pod-security.kubernetes.io/audit-violations"
+"""What an event is annotated with where a namespace has the audit log tell of pods that are not as they should be."""
 READS = frozenset({"get", "list", "watch"})
 
 
@@ -19,6 +21,8 @@ class Requests:
     """Requests by verb and resource, each counted once however long it lasted."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    violators: set[str] = field(default_factory=set)
+    """Programs, netaudit or others, of whose pods or templates the log says that they violate PodSecurity."""
 
     @property
     def total(self) -> int:
@@ -54,6 +58,9 @@ def counting(log: Path | None) -> Iterator[Requests]:
         events = [json.loads(line) for line in file if line.endswith(b"\n")]
     seen = {event["auditID"]: _key(event) for event in events if event.get("userAgent", "").startswith(AGENT)}
     found.counts.update(seen.values())
+    found.violators |= {
+        event["userAgent"].partition("/")[0] for event in events if VIOLATION in event.get("annotations", {})
+    }
 
 
 def _key(event: dict[str, Any]) -> tuple[str, str]:

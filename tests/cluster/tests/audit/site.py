@@ -14,6 +14,9 @@ Object = dict[str, Any]
 BUSYBOX = "busybox:1.37"
 STANDING = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 MISSING = 404
+_LEVEL = "pod-security.kubernetes.io"
+RESTRICTED = {f"{_LEVEL}/{part}": "restricted" for part in ("enforce", "warn", "audit")}
+"""Labels of a namespace that takes no pod but restricted ones, and says what else is not so."""
 
 
 class Site:
@@ -131,6 +134,17 @@ def pod_spec(ports: Sequence[int] = ()) -> Object:
         "ports": [{"containerPort": port} for port in ports],
     }
     return {"terminationGracePeriodSeconds": 0, "containers": [container]}
+
+
+def secured(spec: Object) -> Object:
+    """The spec of a pod as restricted namespaces take it."""
+    account = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
+    least = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {
+        **spec,
+        "securityContext": account,
+        "containers": [{**item, "securityContext": least} for item in spec["containers"]],
+    }
 
 
 def policy(home: str, name: str, selected: Mapping[str, str], **rules: Any) -> Object:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.tests.audit import guides
-from tests.cluster.tests.audit.command import QUICK, Command, Report
+from tests.cluster.tests.audit.command import AGENTS, QUICK, Command, Report
 from tests.cluster.tests.audit.site import Site
-
-AGENTS = {"shell": (), "python": ("--image", "netaudit.test/netaudit-base:1", "--agent", "python")}
-"""The words that ask for each; the image has the Python of netaudit's own and is on every node."""
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,12 @@ from auditor.recording import decode
 from tests.cluster.cluster import Cluster
 from tests.cluster.tests.audit import killing
 from tests.cluster.tests.audit.accounts import as_account
-from tests.cluster.tests.audit.command import Command, Flow, Report, Running, until
+from tests.cluster.tests.audit.command import Command, Flow, Report, Result, Running, until
 from tests.cluster.tests.audit.disturbing import api
 from tests.cluster.tests.audit.meddling import await_probe
+from tests.cluster.tests.audit.requests import Requests, counting
 from tests.cluster.tests.audit.site import Site
-from tests.cluster.tests.audit.vault import CLIENT, DENIED, deploy
+from tests.cluster.tests.audit.vault import CLIENT, DENIED, HOME, WEB, deploy
 
 OPEN, SURE = "inconclusive", "as-expected"
 MINUTE = 60.0
@@ -45,13 +46,38 @@ def denied(flows: Sequence[Flow]) -> list[Flow]:
     return [flow for flow in flows if flow.verdict == "denied"]
 
 
-def test_undisturbed_run_finds_the_leaks(vault: Site, netaudit: Command) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(vault: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Requests, str]:
+    """Audit it without any fault; with what the API server says of a Deployment there whose pods would be no good."""
+    bold = ("create", "deployment", "bold", "-n", HOME, "--image=busybox:1.37", "--dry-run=server")
+    with counting(lax.audit_log) as seen:
+        said = lax.kubectl(*bold).stderr
+        result = Command(tmp_path_factory.mktemp("undisturbed"), lax.kubeconfig).run("run", "--settle", "1")
+        assert vault.traces() == []
+    return result, seen, said
+
+
+def test_undisturbed_run_finds_the_leaks(undisturbed: tuple[Result, Requests, str]) -> None:
     """Without any fault the denied flows here leak and the others are as expected: the tests below start from that."""
-    result = netaudit.run("run", "--settle", "1")
+    result = undisturbed[0]
 
     assert result.code == 3
     assert {flow.path for flow in result.report.judged("leak")} == DENIED
     assert agreements(result.report.flows) == {"leak", SURE}
+
+
+def test_a_restricted_namespace_is_audited_like_any_other(undisturbed: tuple[Result, Requests, str]) -> None:
+    """Its pods have their stand-ins, nothing is skipped, and neither warnings nor the audit log speak of netaudit's."""
+    result, seen, said = undisturbed
+    report = result.report
+
+    assert "would violate PodSecurity" in said, "the namespace warns of others"
+    assert report.titles() == {WEB, CLIENT}
+    assert [item["what"] for item in report.raw["skipped"] if HOME in item["what"]] == []
+    assert report.summary["coverage"] == 1
+    assert report.raw["warnings"] == report.raw["leftovers"] == []
+    assert "PodSecurity" not in result.err + result.out
+    assert seen.violators == {"kubectl"}
 
 
 def test_missing_image_makes_everything_inconclusive(vault: Site, netaudit: Command) -> None:

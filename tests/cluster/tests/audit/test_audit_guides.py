@@ -105,7 +105,7 @@ def test_report_follows_the_published_schema(audited: Result) -> None:
 
 def test_system_pods_are_named_as_left_out(audited: Result) -> None:
     """What is out of scope by default is said, with its reason."""
-    assert "system namespaces" in audited.report.skipped("namespace kube-system (1 pods)")
+    assert "system namespaces" in audited.report.skipped("namespace kube-system (1 pod)")
 
 
 def test_namespace_limits_the_audit(deployed: Site, netaudit: Command) -> None:

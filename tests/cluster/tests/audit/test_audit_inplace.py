@@ -12,25 +12,21 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import ROOT, Command, Result, until
-from tests.cluster.tests.audit.site import Object, Site, namespace, pod_spec, policy
+from tests.cluster.tests.audit.site import RESTRICTED, Object, Site, namespace, pod_spec, policy, secured
 from tests.cluster.tests.audit.watching import Watched, watching
 
 HOME = "shop"
 RIGHTS = ROOT / "deploy/kustomize/inplace"
 RUN = ("run", "--mode", "inplace", "-n", HOME, "--settle", "3")
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-SECURE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def workload(name: str) -> Iterator[Object]:
     """A Deployment with what usually stands beside it, an autoscaler among that, in a restricted namespace."""
     labels, meta = {"app": name}, {"namespace": HOME, "name": name}
-    spec = pod_spec([8080])
-    spec["securityContext"] = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = secured(pod_spec([8080]))
     spec["containers"][0] |= {
         "command": ["nc", "-lk", "-p", "8080", "-e", "echo", "hello"],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-        "securityContext": SECURE,
     }
     template = {"metadata": {"labels": labels}, "spec": spec}
     yield {
