@@ -78,13 +78,13 @@ def answer_limit(late: float) -> float:
     return min(ANSWER, max(HURRIED, late - asyncio.get_running_loop().time()))
 
 
-def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
-    """The error of a request that was answered with no success."""
+def refused(method: str, path: str, status: int, message: str, overlay: str) -> ApiRefused:
+    """The error of a request that was answered with no success; `overlay` has the rights of such a command."""
     if status in DENIED:
         return PermissionMissing(
             f"the API server does not allow {method} {path}",
             why=f"it answered {status}: {message}",
-            attempt=f"kubectl apply -k deploy/kustomize/{_role(path)}; --dry-run needs only deploy/kustomize/read-only",
+            attempt=granted_by(overlay),
             status=status,
         )
     return ApiRefused(
@@ -95,13 +95,16 @@ def refused(method: str, path: str, status: int, message: str) -> ApiRefused:
     )
 
 
-def unopened(path: str, status: int, message: str) -> ApiRefused:
+def unopened(path: str, status: int, message: str, overlay: str) -> ApiRefused:
     """The error of a stream that was not opened, of whose answer nothing but the status is read."""
-    return refused("GET", path, status, _UNOPENED.get(status, message))
+    return refused("GET", path, status, _UNOPENED.get(status, message), overlay)
 
 
-def _role(path: str) -> str:
-    return "inplace" if path.endswith("/ephemeralcontainers") else "clone"
+def granted_by(overlay: str) -> str:
+    """How somebody gets the rights of a command, by a folder of deploy/kustomize."""
+    # Whoever has the rights of sentinels looks at no workload, in a dry run neither.
+    less = "" if overlay.startswith("sentinel") else "; --dry-run needs only deploy/kustomize/read-only"
+    return f"kubectl apply -k deploy/kustomize/{overlay}{less}"
 
 
 def unreachable(host: str, error: BaseException) -> ClusterUnreachable:

@@ -110,6 +110,8 @@ class KubeApi:
     _credentials: Credentials | None = None
     """What gets a new token for one that the server does not take any more."""
     _late = float("inf")
+    overlay = "clone"
+    """The folder of deploy/kustomize that has the rights of this command, for whoever lacks some."""
 
     def __init__(
         self,
@@ -228,7 +230,8 @@ class KubeApi:
                     event = msgspec.json.decode(line)
                     if event.get("type") == "ERROR":
                         status = event.get("object") or {}
-                        raise refused("GET", path, int(status.get("code") or 500), str(status.get("message")))
+                        code, message = int(status.get("code") or 500), str(status.get("message"))
+                        raise refused("GET", path, code, message, self.overlay)
                     yield event
         except (*TRANSPORT_FAULTS, msgspec.DecodeError) as error:
             raise unreachable(self.host, error) from error
@@ -270,7 +273,7 @@ class KubeApi:
                 return await self._upgraded(path, query)
             except aiohttp.WSServerHandshakeError as error:
                 if not tries.left or not may_pass(error.status, tries.made, executes=True):
-                    raise unopened(path, error.status, error.message) from error
+                    raise unopened(path, error.status, error.message, self.overlay) from error
                 await tries.wait(error.headers.get("Retry-After") if error.headers else None)
             except TRANSPORT_FAULTS as error:
                 if not tries.left_unanswered:
@@ -348,7 +351,7 @@ class KubeApi:
                 if is_same(body, await stored.read()):
                     return stored
             if not tries.left or not may_pass(response.status, tries.made):
-                raise refused(method, path, response.status, message)
+                raise refused(method, path, response.status, message, self.overlay)
             await tries.wait(response.headers.get("Retry-After"))
 
     def _token(self) -> str:

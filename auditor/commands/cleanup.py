@@ -34,6 +34,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
             if not flags.quiet:
                 console.print(plain(text), soft_wrap=True, markup=False, highlight=False)
 
+        api.overlay = Mode(flags.mode).value
         own = [namespace.name for namespace in sentinel_namespaces()]
         within = own if Mode(flags.mode) is Mode.SENTINEL else None
         if flags.dry_run:

@@ -59,6 +59,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
         check(past, options, __version__, _now())
 
     async def work(api: KubeApi) -> int:
+        api.overlay = options.overlay
         if flags.dry_run:
             with Reporter(console, quiet=flags.quiet) as reporter:
                 known = await forecast(_source(api, options), options, reporter, past)
@@ -124,7 +125,8 @@ async def _audit(
         for text in backend.leftovers:
             sys.stderr.write(f"not removed: {plain(text)}\n")
         if backend.leftovers:
-            sys.stderr.write("  try: netaudit cleanup\n")
+            way = " --mode sentinel" if options.mode is Mode.SENTINEL else ""
+            sys.stderr.write(f"  try: netaudit cleanup{way}\n")
         sys.stderr.write(marked_text(backend.marks_left))
     run = _run(options, marks.run, agent, started, words)
     run = replace(run, rounds=material.rounds, resumed=material.resumed)

@@ -114,3 +114,11 @@ class Options:
     targets: Targets = Targets.POD
     never_ports: tuple[int, ...] = NEVER_PORTS
     """Ports of real pods that are left alone, sorted."""
+
+    @property
+    def overlay(self) -> str:
+        """The folder of deploy/kustomize that has the rights of such a run."""
+        if self.targets is Targets.SERVICE:
+            return f"{self.mode.value}-services"
+        logs = self.mode is Mode.CLONE and self.transport is Transport.LOGS
+        return f"{self.mode.value}-logs" if logs else self.mode.value

@@ -61,6 +61,9 @@ def service_manifest(service: OwnService, marks: Marks) -> dict[str, Any]:
 
 async def lay(shop: Workshop, plan: ServicePlan) -> Laid:
     """Make the pods and then the Services over them; what is refused has its reason and takes nothing else with it."""
+    fault = await _unfindable(shop.api, plan.server.namespace)
+    if fault:
+        return not_laid(plan, fault)
     stand_ins = [plan.server, *(caller.gated for caller in plan.callers)]
     made = await asyncio.gather(*map(shop.make, stand_ins))
     placed: dict[str, Placed | NotPlaced] = {item.key: found for item, found in zip(stand_ins, made, strict=True)}
@@ -73,6 +76,15 @@ def not_laid(plan: ServicePlan, reason: str) -> Laid:
     stand_ins = [plan.server, *(caller.gated for caller in plan.callers)]
     lost = {item.key: NotPlaced(item, reason) for item in stand_ins}
     return Laid(lost, {item.way: LaidService(fault=reason) for item in plan.services})
+
+
+async def _unfindable(api: KubeApi, namespace: str) -> str:
+    """Why Services that were made could not be found again; empty where they could."""
+    try:
+        await api.get(services_path(namespace), limit=1)
+    except NetauditError as error:
+        return f"no Service is made, for none could be found again and removed: {error.why}"
+    return ""
 
 
 async def _service(api: KubeApi, marks: Marks, service: OwnService) -> LaidService:

@@ -139,6 +139,6 @@ def _blind(resource: str, error: PermissionMissing) -> PermissionMissing:
     return PermissionMissing(
         f"cannot watch whether {resource} react to probe pods",
         why=error.why,
-        attempt="kubectl apply -k deploy/kustomize/clone",
+        attempt=error.attempt,
         status=error.status,
     )

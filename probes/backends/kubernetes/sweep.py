@@ -110,7 +110,7 @@ async def _policies(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
 async def _services(api: KubeApi, home: dict[str, Any]) -> list[dict[str, Any]]:
     """The Services of runs in a namespace that stays.
 
-    Whoever may not list them there may not have made any either: `deploy/kustomize` gives both rights or none.
+    Whoever may not list them there has made none: a run asks before it makes any.
     """
     name = str(home["metadata"]["name"])
     if not POLICED.fullmatch(name):

@@ -140,6 +140,17 @@ async def test_a_namespace_without_a_holder_has_no_service() -> None:
     assert all("no holder can be made" in item.fault for item in laid.services.values())
 
 
+async def test_what_could_not_be_found_again_is_not_made() -> None:
+    """Without the right to list Services they would stay in a namespace that stays, and nobody would be told."""
+    api = given(granted() | overlay() - {(POLICED, "", "services", "list")})
+    assert PLAN.services is not None
+    async with replace(backend(api), confined=True).session(PLAN, silent) as session:
+        laid = await session.lay_services(PLAN.services)
+        assert api.paths("/services/") == []
+    assert all("no Service is made" in item.fault and "403" in item.fault for item in laid.services.values())
+    assert api.paths(f"/namespaces/{POLICED}/") == []
+
+
 async def test_a_policy_that_is_refused_is_a_reason_and_no_end() -> None:
     api = Serving()
     api.fail("POST", ".*/networkpolicies/netaudit-service-in", 403, "forbidden")

@@ -31,7 +31,7 @@ RBAC = Path(__file__).parents[4] / "deploy/kustomize/sentinel/rbac.yaml"
 OBJECTS: list[Raw] = list(yaml.safe_load_all(RBAC.read_text()))
 OWN = ("netaudit", CONTROL_NAMESPACE, POLICED)
 VERBS = {"POST": ("create",), "PUT": ("update",), "DELETE": ("delete",), "WATCH": ("watch",), "EXEC": ("get", "create")}
-LISTS = ("/pods", "/deployments", "/networkpolicies", "/nodes")
+LISTS = ("/pods", "/deployments", "/networkpolicies", "/nodes", "/services")
 PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/[^/]+(?:/namespaces/(?P<home>[^/]+))?/(?P<plural>[a-z]+)(?:/.*)?")
 Right = tuple[str, str, str, str]
 """Namespace (empty for the whole cluster), group, resource, verb."""
