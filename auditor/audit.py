@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
 from auditor.events import StageStarted, Warned
 from auditor.evidence import Evidence
-from auditor.forecast import Forecast, forecast
+from auditor.forecast import Forecast, forecast, planned
 from auditor.greetings import Seen, after_moves, changed_handshakes, greet
 from auditor.handshakes import placed
 from auditor.identities import same_class
@@ -30,7 +31,7 @@ from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.model.service_path import Crossing
 from auditor.model.timing import Trace
 from auditor.past import Past, with_past
-from auditor.plan import is_audited
+from auditor.plan import in_their_order, is_audited
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
 from auditor.reals import Ready, gone, standing
 from auditor.recording import Recorded, marks_of
@@ -43,10 +44,12 @@ from auditor.service_rounds import cross
 from auditor.shadow import outdated
 from auditor.timing import figures
 from auditor.verdict import Material
-from probes.admitted import without_refused
+from probes.admitted import as_skips, barred, lost_with, refusals, without_refused
 
 CLEANUP_RESERVE = 60
 """Seconds of the budget that are kept for removing what was made."""
+REPLANS = 3
+"""How often flows are chosen anew where admission keeps away who was to prove something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,11 @@ async def run_audit(
     Goes on from `past`, and notes in `journal` what another run could go on from.
     """
     known = await forecast(source, options, on_event, past)
-    model, plan, noted = known.model, known.plan, journal or NoJournal()
+    model, noted = known.model, journal or NoJournal()
     seen, beside = list[Observation](), Beside()
     end = asyncio.get_running_loop().time() + max(1, options.budget - CLEANUP_RESERVE)
-    plan = await _rehearsed(known, backend, options, on_event)
+    known = await _rehearsed(known, backend, options, on_event)
+    plan = known.plan
     if not plan.flows:
         return _untried(known, plan, options)
     async with backend.session(plan, on_event) as session:
@@ -205,15 +209,33 @@ def _untried(known: Forecast, plan: ProbePlan, options: Options) -> Material:
     return Material(known.snapshot, known.shown, plan, {}, empty, found, answers=case.answers, resumed=known.resumed)
 
 
-async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> ProbePlan:
-    """The plan without what admission would refuse, or change so that something could react to it."""
+async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, on_event: OnEvent) -> Forecast:
+    """With a plan without what admission would refuse, or change so that something could react to it.
+
+    What identities that are kept away were to prove others may: flows are chosen anew as long as that brings nobody new
+    who is refused, a few times at most.  What went with them stays counted.
+    """
     if not known.plan.flows:
-        return known.plan
+        return known
     on_event(StageStarted("ask admission", "a dry run in each namespace"))
+    refused: dict[str, str] = {}
+    lost = Counter[tuple[str, str]]()
+    found = await backend.rehearse(known.plan)
+    for _ in range(REPLANS):
+        reasons = refusals(known.plan, known.snapshot, found, options.allow)
+        barred_now = barred(known.plan, reasons)
+        if not barred_now:
+            break
+        of = {item.key: item.identity for item in known.plan.stand_ins}
+        lost += lost_with(known.plan, {key: reasons[key] for key in reasons if of[key] in barred_now})
+        refused |= barred_now
+        on_event(StageStarted("plan anew", f"without {len(refused)} identities that admission keeps away"))
+        known = planned(known, options, refused)
+        found = await backend.rehearse(known.plan)
     titles = {item.id: item.title for item in known.shown.identities}
     audited = {item.id for item in known.matrix.identities if is_audited(item, options)}
-    found = await backend.rehearse(known.plan)
-    return without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)
+    plan = without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)
+    return replace(known, plan=replace(plan, skipped=in_their_order((*plan.skipped, *as_skips(lost)))))
 
 
 async def _within(end: float, work: Awaitable[None], options: Options, on_event: OnEvent) -> Broken | None:

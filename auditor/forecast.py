@@ -29,6 +29,8 @@ from auditor.service_plan import with_services
 from auditor.shadow import Shadows, equivalent, shadows
 from auditor.timing_plan import with_timing
 
+NOTHING = ProbePlan((), (), ())
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -51,6 +53,10 @@ class Forecast:
     """In mode shadow: what stands for whom."""
     ready: Ready = field(default_factory=dict)
     """The pods that were ready, where handshakes are tried with real ones."""
+    whole: RawSnapshot = field(default_factory=lambda: RawSnapshot({}))
+    """Pods as the API server has them, where a plan looks at more of them than policies do."""
+    past: Past | None = None
+    """The earlier run."""
 
     @property
     def told(self) -> Told:
@@ -82,21 +88,34 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     model = Model(snapshot, own_namespaces(), engine.dialect)
     covered = cover(model, matrix.identities, options.expectations)
     whole = await _whole_pods(source, matrix, options)
+    ready = standing(whole) if options.targets is Targets.REAL else {}
+    resumed = past.run if past else ""
+    known = Forecast(
+        snapshot, matrix, NOTHING, engine, model, covered, resumed=resumed, ready=ready, whole=whole, past=past
+    )
+    known = planned(known, options, {})
+    if past is not None:
+        on_event(StageStarted("take over", f"{len(known.taken)} of {len(known.plan.flows)} flows from run {past.run}"))
+    return known
+
+
+def planned(known: Forecast, options: Options, refused: Mapping[str, str]) -> Forecast:
+    """The same with a plan that does without the identities that are `refused`, by id with the reason.
+
+    Only where probe pods stand beside workloads or in them: in netaudit's own namespaces nobody is asked.
+    """
+    snapshot, matrix, model, dialect = known.snapshot, known.matrix, known.model, known.engine.dialect
     if options.mode is Mode.INPLACE:
-        plan = inplace_plan(snapshot, matrix, options, whole, engine.dialect)
+        plan = inplace_plan(snapshot, matrix, options, known.whole, dialect, refused=refused)
     else:
-        plan = make_plan(snapshot, matrix, options, engine.dialect, demands(covered))
+        plan = make_plan(snapshot, matrix, options, dialect, demands(known.covered), refused=refused)
     audited = frozenset(item.id for item in matrix.identities if is_audited(item, options))
     plan = with_externals(plan, model, matrix.identities, audited, options)
-    ready: Ready = {}
     if options.targets is Targets.REAL:
-        ready = standing(whole)
-        plan = with_reals(plan, model, matrix.identities, audited, options, ready=ready)
+        plan = with_reals(plan, model, matrix.identities, audited, options, ready=known.ready)
     plan = _with_more(plan, snapshot, options)
-    taken = {} if past is None else take_over(past, plan, marks_of(model, engine))
-    if past is not None:
-        on_event(StageStarted("take over", f"{len(taken)} of {len(plan.flows)} flows from run {past.run}"))
-    return Forecast(snapshot, matrix, plan, engine, model, covered, taken, past.run if past else "", ready=ready)
+    taken = {} if known.past is None else take_over(known.past, plan, marks_of(model, known.engine))
+    return replace(known, plan=plan, taken=taken)
 
 
 async def _whole_pods(source: SnapshotSource, matrix: ReachabilityMatrix, options: Options) -> RawSnapshot:

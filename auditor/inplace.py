@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from auditor.evaluate.model import Model
 from auditor.hosts import Host, host_of, hosts
@@ -36,16 +37,26 @@ OWN_PORTS = (
 
 
 def inplace_plan(
-    snapshot: Snapshot, matrix: ReachabilityMatrix, options: Options, raw: RawSnapshot, dialect: Dialect = API
+    snapshot: Snapshot,
+    matrix: ReachabilityMatrix,
+    options: Options,
+    raw: RawSnapshot,
+    dialect: Dialect = API,
+    *,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> ProbePlan:
-    """Decide which real pods get an agent; `raw` holds the pods of the audited namespaces, whole."""
+    """Decide which real pods get an agent; `raw` holds the pods of the audited namespaces, whole.
+
+    Pods of identities that are `refused`, by id with the reason, get none.
+    """
     model = Model(snapshot, own_namespaces(), dialect)
     audited = [identity for identity in matrix.identities if is_audited(identity, options)]
     if not audited:
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
-    skipped: list[Skip] = []
+    skipped = [Skip(item.title, refused[item.id], identity=True) for item in audited if item.id in refused]
     inn = _Inn(snapshot, hosts(raw, snapshot), skipped)
-    seats = within(inn.more(inn.first(audited)), options.max_pods, frozenset(item.id for item in audited), skipped)
+    welcome = [item for item in audited if item.id not in refused]
+    seats = within(inn.more(inn.first(welcome)), options.max_pods, frozenset(item.id for item in audited), skipped)
     cast = [inn.resident(seat, f"r{number}", model) for number, seat in enumerate(seats)]
     plan = plan_between(cast, model, matrix, options)
     made = {item.key for item in plan.stand_ins}

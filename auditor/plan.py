@@ -8,8 +8,9 @@ deny, and twins.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from auditor.coverage import bounded, choose, judgeable
 from auditor.duties import Scene
@@ -69,10 +70,13 @@ def make_plan(
     options: Options,
     dialect: Dialect = API,
     demands: frozenset[Demand] = frozenset(),
+    *,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> ProbePlan:
     """Decide what to test; what is left out stands in `skipped` with its reason.
 
-    Flows of `demands` are tried whatever else is chosen, and come first where there is not room for all.
+    Flows of `demands` are tried whatever else is chosen, and come first where there is not room for all.  Identities
+    that are `refused`, by id with the reason, have no probe pod.
     """
     model = Model(snapshot, own_namespaces(), dialect)
     audited = frozenset(identity.id for identity in matrix.identities if is_audited(identity, options))
@@ -80,7 +84,7 @@ def make_plan(
         return ProbePlan((), (), (), (Skip("everything", "no pod that policies apply to is in scope"),))
     skipped: list[Skip] = []
     room = Room(snapshot)
-    seats = first_seats(model, matrix, audited, skipped, room, allow=options.allow)
+    seats = first_seats(model, matrix, audited, skipped, room, allow=options.allow, refused=refused)
     seats += more_seats(seats, usable_nodes(snapshot), room)
     seats += mates(seats, usable_nodes(snapshot), room, demands)
     # What was asked for comes first when there is not room for all.

@@ -77,7 +77,11 @@ class ProbeBackend(Protocol):
         """Bring the plan's stand-ins to run; on leaving, also by cancellation, nothing of them stays."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
-        """Ask what admission would make of one probe pod in each namespace that is not ours; nothing is made."""
+        """Ask what admission would make of the probe pods in namespaces that are not ours; nothing is made.
+
+        The answers have names that hold for every plan (`probes.admitted.look_of`, or a namespace alone), and those to
+        earlier plans are among them.
+        """
 
     @property
     def leftovers(self) -> Sequence[str]:

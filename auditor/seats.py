@@ -46,6 +46,7 @@ def first_seats(
     room: Room,
     *,
     allow: Sequence[str],
+    refused: Mapping[str, str],
 ) -> list[Seat]:
     """One seat for each identity that may have a probe pod; the others go to `skipped`."""
     snapshot, usable, wardrobe = model.snapshot, usable_nodes(model.snapshot), Wardrobe(model)
@@ -55,7 +56,7 @@ def first_seats(
         identity, meshed = wardrobe.dress(found)
         nodes = [node for node in identity.nodes if node in usable]
         roomy = [node for node in nodes if _has_room(room, node, identity.namespace, load)]
-        reason = hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
+        reason = refused.get(identity.id) or hazard(snapshot, identity, allow) or room.in_home(identity.namespace)
         reason = reason or meshed or _no_node(snapshot, identity, nodes, roomy, room)
         if reason:
             skipped.append(Skip(identity.title, reason, identity=identity.id in audited))

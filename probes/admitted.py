@@ -111,9 +111,15 @@ def unforeseen(sent: Raw, stored: Raw, found: Rehearsal | None) -> str:
     return f"admission changes {', '.join(_told(Rehearsal('', '', odd)))}, which a dry run did not show"[:LONGEST]
 
 
+def look_of(stand_in: StandIn) -> str:
+    """What webhooks see of a probe pod or a real one, as a name that is the same in every plan."""
+    worn = ",".join(f"{key}={value}" for key, value in stand_in.labels)
+    return f"{stand_in.namespace}/{stand_in.pod}/{stand_in.account}?{worn}"
+
+
 def rehearsed(rehearsals: Mapping[str, Rehearsal], stand_in: StandIn) -> Rehearsal | None:
     """The dry run for a stand-in: of one with its labels and account, else of another one in its namespace."""
-    return rehearsals.get(f"{stand_in.namespace}/{stand_in.key}") or rehearsals.get(stand_in.namespace)
+    return rehearsals.get(look_of(stand_in)) or rehearsals.get(stand_in.namespace)
 
 
 def _notes(sent: Raw, raw: Raw) -> Iterable[str]:
@@ -136,6 +142,38 @@ def _notes(sent: Raw, raw: Raw) -> Iterable[str]:
         yield f"its image to {str(images[1])[:LONGEST]}"
 
 
+def refusals(
+    plan: ProbePlan, snapshot: Snapshot, rehearsals: Mapping[str, Rehearsal], allowed: Collection[str]
+) -> dict[str, str]:
+    """The stand-ins that admission refuses or endangers, by key, with the reason."""
+    found = {item.key: (item, rehearsed(rehearsals, item)) for item in plan.stand_ins}
+    reasons = {key: _refused(snapshot, item, told, allowed) for key, (item, told) in found.items() if told is not None}
+    return {key: reason for key, reason in reasons.items() if reason}
+
+
+def barred(plan: ProbePlan, reasons: Mapping[str, str]) -> dict[str, str]:
+    """The identities, by id, none of whose stand-ins may stand, with the reason; `reasons` are those of stand-ins."""
+    standing = {item.identity for item in plan.stand_ins if item.key not in reasons}
+    gone = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons and item.identity}
+    return {identity: reason for identity, reason in gone.items() if identity not in standing}
+
+
+def lost_with(plan: ProbePlan, reasons: Mapping[str, str]) -> Counter[tuple[str, str]]:
+    """How many flows and handshakes go with these stand-ins, by what they are and why."""
+    ends = [reasons.get(flow.source) or reasons.get(flow.destination, "") for flow in plan.flows]
+    sources = [reasons.get(item.source, "") for item in plan.handshakes]
+    lost = Counter(("flows", reason) for reason in ends if reason)
+    return lost + Counter(("handshakes", reason) for reason in sources if reason)
+
+
+def as_skips(lost: Mapping[tuple[str, str], int]) -> list[Skip]:
+    """What went with stand-ins, as things that were to be tried and are not judged."""
+    return [
+        Skip(f"{what} of probe pods that admission keeps away", reason, count, unjudged=True)
+        for (what, reason), count in lost.items()
+    ]
+
+
 def without_refused(
     plan: ProbePlan,
     snapshot: Snapshot,
@@ -150,31 +188,13 @@ def without_refused(
     `titles` are those of all identities, `audited` the ids of those that were asked for.  Flows that go with a stand-in
     were to be tried, so they count as not judged.
     """
-    reasons: dict[str, str] = {}
-    for stand_in in plan.stand_ins:
-        found = rehearsed(rehearsals, stand_in)
-        reason = _refused(snapshot, stand_in, found, allowed) if found is not None else ""
-        if reason:
-            reasons[stand_in.key] = reason
-    gone = {
-        flow.id: reasons.get(flow.source) or reasons[flow.destination]
-        for flow in plan.flows
-        if {flow.source, flow.destination} & reasons.keys()
-    }
+    reasons = refusals(plan, snapshot, rehearsals, allowed)
     lost = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons}
     skips = [
         Skip(titles.get(identity, "unpoliced controls"), reason, identity=identity in audited)
         for identity, reason in lost.items()
     ]
-    skips += [
-        Skip("flows of probe pods that admission keeps away", reason, count, unjudged=True)
-        for reason, count in Counter(gone.values()).items()
-    ]
-    missed = Counter(reasons[item.source] for item in plan.handshakes if item.source in reasons)
-    skips += [
-        Skip("handshakes of probe pods that admission keeps away", reason, count, unjudged=True)
-        for reason, count in missed.items()
-    ]
+    skips += as_skips(lost_with(plan, reasons))
     notes = [
         f"admission in {home.partition('/')[0]} changes {text}"
         for home, found in rehearsals.items()
@@ -183,7 +203,7 @@ def without_refused(
     return replace(
         plan,
         stand_ins=tuple(item for item in plan.stand_ins if item.key not in reasons),
-        flows=tuple(flow for flow in plan.flows if flow.id not in gone),
+        flows=tuple(flow for flow in plan.flows if not {flow.source, flow.destination} & reasons.keys()),
         handshakes=tuple(item for item in plan.handshakes if item.source not in reasons),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),

@@ -39,6 +39,7 @@ from auditor.model.service_path import Answer, Laid, LaidService, Named, Naming,
 from auditor.model.timing import Change, Trace
 from auditor.plan import own_namespaces
 from auditor.ports import OnEvent, ProbeSession, RawSnapshot
+from probes.admitted import look_of
 from tests.builders import Raw, raw
 from tests.timelines import quick
 
@@ -151,6 +152,9 @@ class FakeBackend:
     relabelled: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What somebody makes of the labels of some stand-ins after the first round."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+    refuses: Callable[[StandIn], str] = lambda _: ""
+    """Why admission refuses the pod of a stand-in; empty where it does not."""
+    rehearsed: list[ProbePlan] = field(default_factory=list)
     stranger: Stranger = lambda _, __, ___: Outcome.REACHED
     greeted: list[tuple[int, Probe]] = field(default_factory=list)
     """Handshakes, with their rounds, which do not count as `calls`."""
@@ -171,7 +175,9 @@ class FakeBackend:
     """Policies that were made while the run was under way."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
-        return self.rehearsals
+        self.rehearsed.append(plan)
+        told = {item: self.refuses(item) for item in plan.stand_ins if item.namespace not in plan.own_namespaces}
+        return {**self.rehearsals, **{look_of(it): Rehearsal(it.key, why) for it, why in told.items() if why}}
 
     @asynccontextmanager
     async def session(self, plan: ProbePlan, on_event: OnEvent) -> AsyncIterator[ProbeSession]:

@@ -12,6 +12,7 @@ from auditor.cluster.api import KubeApi
 from auditor.cluster.projection import MARKS
 from auditor.errors import ApiRefused, NetauditError, PermissionMissing
 from auditor.model.probe import Mark, NotPlaced, Placed, ProbePlan, Rehearsal, Role, StandIn
+from probes.admitted import look_of
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.pods import HOPELESS, Raw
 from probes.backends.kubernetes.rehearse import NO_DRY_RUN, is_passing
@@ -73,18 +74,19 @@ class Lodging:
         """The container that a pod is to get."""
         return ephemeral_container(stand_in, self._marks, self._agent, nonce, int(self._until.timestamp()))
 
-    async def rehearse(self) -> Mapping[str, Rehearsal]:
-        """Ask admission about each pod, in a dry run.
+    async def rehearse(self, known: Mapping[str, Rehearsal]) -> Mapping[str, Rehearsal]:
+        """Ask admission about each pod of which nothing is known, in a dry run.
 
         Raises ApiRefused where no namespace gives the right.
         """
-        tried = await _side_by_side(self._rehearsed(item) for item in self.residents)
+        fresh = [item for item in self.residents if look_of(item) not in known]
+        tried = await _side_by_side(self._rehearsed(item) for item in fresh)
         refused = [item for item in tried if isinstance(item, ApiRefused)]
-        if refused and len(refused) == len(tried):
+        if refused and len(refused) == len(tried) and not known:
             raise refused[0]
         return {
-            f"{item.namespace}/{item.key}": _refusal(item, found) if isinstance(found, ApiRefused) else found
-            for item, found in zip(self.residents, tried, strict=True)
+            look_of(item): _refusal(item, found) if isinstance(found, ApiRefused) else found
+            for item, found in zip(fresh, tried, strict=True)
         }
 
     async def _rehearsed(self, item: StandIn) -> Rehearsal | ApiRefused:

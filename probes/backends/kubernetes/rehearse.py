@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused
 from auditor.model.probe import ProbePlan, Rehearsal, StandIn
-from probes.admitted import LONGEST, rehearsal
+from probes.admitted import LONGEST, look_of, rehearsal
 from probes.placement import AgentSpec, Marks, pod_manifest
 
 OWNER = "00000000-0000-4000-8000-000000000000"
@@ -18,45 +18,44 @@ NO_DRY_RUN = "does not support dry run"
 NO_RIGHT = "cannot create resource"
 """In what it answers where no role gives the right, whatever admission would say."""
 MOST = 50
-"""Dry runs at most, but for one in each namespace."""
-Look = tuple[str, tuple[tuple[str, str], ...], str]
-"""Namespace, labels and account of a probe pod."""
+"""Dry runs for one plan at most, but for one in each namespace."""
 BUSY, BROKEN = frozenset({408, 429}), 500
 
 
-async def rehearse(api: KubeApi, plan: ProbePlan, marks: Marks, agent: AgentSpec) -> Mapping[str, Rehearsal]:
-    """One pod for each namespace of the user's, under its name; under `namespace/key` those that wear something else.
+async def rehearse(
+    api: KubeApi, plan: ProbePlan, marks: Marks, agent: AgentSpec, known: Mapping[str, Rehearsal]
+) -> Mapping[str, Rehearsal]:
+    """One pod for each of the user's namespaces, under its name, and for each look, under the name of that.
 
     Webhooks choose pods by labels, so one pod speaks for those with its labels and account alone; above MOST the first
-    one of a namespace has to speak for the rest, each of which is looked at again once it is stored.
+    one of a namespace has to speak for the rest, each of which is looked at again once it is stored.  What is `known`
+    is not asked again, and is part of the answer.
 
     Raises what the connection raises, and ApiRefused where no namespace at all gives the right to create pods.
     """
-    first, named = _chosen(plan)
-    tried = await asyncio.gather(*(_try(api, first[look], marks, agent) for look in first))
+    first = _chosen(plan, known)
+    tried = await asyncio.gather(*(_try(api, item, marks, agent) for item in first.values()))
     refused = [item for item in tried if isinstance(item, ApiRefused)]
-    if refused and len(refused) == len(first):
+    if refused and len(refused) == len(first) and not known:
         raise refused[0]
-    found = {
-        look: _refusal(first[look], item) if isinstance(item, ApiRefused) else item
-        for look, item in zip(first, tried, strict=True)
-    }
-    return {name: found[look] for name, look in named.items()}
+    found: dict[str, Rehearsal] = {}
+    for (look, item), answer in zip(first.items(), tried, strict=True):
+        found[look] = _refusal(item, answer) if isinstance(answer, ApiRefused) else answer
+        found.setdefault(item.namespace, found[look])
+    return {**found, **known}
 
 
-def _chosen(plan: ProbePlan) -> tuple[dict[Look, StandIn], dict[str, Look]]:
-    """The stand-ins to try by what webhooks see of them, and for which names their answers hold."""
-    first: dict[Look, StandIn] = {}
-    named: dict[str, Look] = {}
+def _chosen(plan: ProbePlan, known: Mapping[str, Rehearsal]) -> dict[str, StandIn]:
+    """The stand-ins to try, by what webhooks see of them."""
+    first: dict[str, StandIn] = {}
+    homes: set[str] = set()
     ours = [item for item in plan.stand_ins if item.namespace not in plan.own_namespaces and not item.pod]
     for item in sorted(ours, key=lambda item: item.namespace):
-        look = item.namespace, item.labels, item.account
-        if item.namespace in named and look not in first and len(first) >= MOST:
-            continue
-        first.setdefault(look, item)
-        if named.setdefault(item.namespace, look) != look:
-            named[f"{item.namespace}/{item.key}"] = look
-    return first, named
+        spoken_for = item.namespace in homes or item.namespace in known
+        if look_of(item) not in known and (not spoken_for or len(first) < MOST):
+            first.setdefault(look_of(item), item)
+            homes.add(item.namespace)
+    return first
 
 
 def is_passing(error: ApiRefused) -> bool:

@@ -134,9 +134,9 @@ class KubernetesBackend:
             ending.tell(Warned(f"the Lease could not be renewed, so another run may have begun beside: {why}"))
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
-        """One dry run for each namespace that is not ours, and one for each real pod that is to hold an agent."""
-        made = await rehearse(self.api, plan, self.marks, self.agent)
-        self.rehearsals = {**made, **await self._lodging(plan).rehearse()}
+        """A dry run for each namespace and look, and for each real pod that is to hold an agent; none is made twice."""
+        made = await rehearse(self.api, plan, self.marks, self.agent, self.rehearsals)
+        self.rehearsals = {**made, **await self._lodging(plan).rehearse(self.rehearsals)}
         return self.rehearsals
 
     def _surroundings(self, plan: ProbePlan) -> Surroundings:

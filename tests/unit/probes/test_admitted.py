@@ -12,7 +12,7 @@ import pytest
 from auditor.model.flow import Protocol
 from auditor.model.options import Coverage, Kind, Options
 from auditor.model.probe import ProbePlan, Rehearsal, Role, StandIn
-from probes.admitted import LONGEST, obstacle, rehearsal, rehearsed, unforeseen, without_refused
+from probes.admitted import LONGEST, look_of, obstacle, rehearsal, rehearsed, unforeseen, without_refused
 from probes.placement import AgentSpec, Marks, pod_manifest
 from tests.builders import Raw, allow, deny_all, namespaces, pod, policy, port, selector, service, snapshot, tcp
 from tests.unit.auditing import audit
@@ -101,8 +101,13 @@ def test_requests_in_other_words_are_the_same() -> None:
 def test_a_dry_run_for_its_own_labels_goes_before_that_of_its_namespace() -> None:
     """Webhooks with an object selector do to one pod what they do not to another."""
     one, other = Rehearsal("i0", "no"), Rehearsal("i1", "")
-    found = {"shop": one, "shop/i1": other}
-    assert (rehearsed(found, WEB), rehearsed(found, replace(WEB, key="i1"))) == (one, other)
+    seen = replace(WEB, key="i1", labels=(("app", "pay"),))
+    found = {"shop": one, look_of(seen): other}
+    assert (rehearsed(found, WEB), rehearsed(found, seen), rehearsed(found, replace(seen, key="i7"))) == (
+        one,
+        other,
+        other,
+    )
     assert rehearsed(found, replace(WEB, namespace="ops")) is None
 
 

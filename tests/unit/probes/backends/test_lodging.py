@@ -10,6 +10,7 @@ import pytest
 
 from auditor.errors import ApiRefused, Withdrawn
 from auditor.model.probe import NotPlaced, Placed, Probe, ProbePlan, Role, StandIn
+from probes.admitted import look_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.backends.kubernetes.lodging import marks_left
 from probes.placement import AgentSpec, Marks
@@ -231,7 +232,7 @@ async def test_admission_is_asked_about_each_pod_and_nothing_is_made() -> None:
 
     found = await backend(api).rehearse(plan)
 
-    assert {key: item.refusal for key, item in found.items()} == {"shop/r0": ""}
+    assert {key: item.refusal for key, item in found.items()} == {look_of(plan.stand_ins[0]): ""}
     assert containers(api) == []
 
 
@@ -241,7 +242,7 @@ async def test_what_admission_would_refuse_is_known_beforehand() -> None:
 
     found = await backend(api).rehearse(plan)
 
-    assert "would accept no ephemeral container" in found["shop/r0"].refusal
+    assert "would accept no ephemeral container" in found[look_of(plan.stand_ins[0])].refusal
 
 
 @pytest.mark.parametrize(("status", "why"), [(400, "webhook x does not support dry run"), (503, "webhook is down")])
@@ -251,8 +252,8 @@ async def test_what_a_dry_run_cannot_tell_is_tried(status: int, why: str) -> Non
 
     found = await backend(api).rehearse(plan)
 
-    assert found["shop/r0"].refusal == ""
-    assert "does not show" in found["shop/r0"].notes[0]
+    assert found[look_of(plan.stand_ins[0])].refusal == ""
+    assert "does not show" in found[look_of(plan.stand_ins[0])].notes[0]
 
 
 async def test_where_nobody_gave_the_right_the_run_ends_before_it_begins() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from auditor.errors import ApiRefused, ClusterUnreachable
 from auditor.model.probe import ProbePlan, Rehearsal
+from probes.admitted import look_of
 from probes.backends.kubernetes.rehearse import MOST
 from tests.memory_api import MemoryApi, Raw
 from tests.unit.probes.backends.acting import CLONE, PLAN, PODS, backend
@@ -15,7 +16,8 @@ from tests.unit.probes.backends.acting import CLONE, PLAN, PODS, backend
 
 async def rehearsed(api: MemoryApi, plan: ProbePlan = PLAN) -> Rehearsal:
     found = await backend(api).rehearse(plan)
-    assert list(found) == ["shop"]
+    assert set(found) == {"shop", look_of(CLONE)}
+    assert found["shop"] == found[look_of(CLONE)]
     assert api.objects == {}
     return found["shop"]
 
@@ -104,8 +106,10 @@ async def test_each_set_of_labels_and_each_account_is_tried() -> None:
 
     api.admission = refuse
     found = await backend(api).rehearse(replace(PLAN, stand_ins=(*PLAN.stand_ins, *looks)))
-    assert sorted(found) == ["shop", "shop/i1", "shop/i1x", "shop/i2", "shop/i2x"]
-    assert [bool(found[name].refusal) for name in sorted(found)] == [False, True, True, False, False]
+    assert {item: bool(found[look_of(item)].refusal) for item in (CLONE, *looks)} == {
+        item: item.labels == (("app", "pay"),) for item in (CLONE, *looks)
+    }
+    assert len(found) == 1 + 3
 
 
 async def test_dry_runs_are_bounded() -> None:
@@ -118,3 +122,25 @@ async def test_dry_runs_are_bounded() -> None:
     found = await backend(api).rehearse(plan)
     assert len(asked) == MOST + 1
     assert {"shop", "zoo"} < found.keys()
+
+
+async def test_of_another_plan_only_what_is_new_is_tried() -> None:
+    """Whatever its keys are now; and what was asked before is still part of the answer."""
+    api, asked = MemoryApi(), []
+    api.admission = lambda made: asked.append(dict(made["metadata"]["labels"]))
+    run = backend(api)
+    before = await run.rehearse(PLAN)
+    fresh = replace(CLONE, labels=(("app", "pay"),))
+    found = await run.rehearse(replace(PLAN, stand_ins=(fresh, replace(CLONE, key="i5"))))
+    assert asked == [{"app": "web"}, {"app": "pay"}]
+    assert found == {**before, look_of(fresh): Rehearsal("i0", "")}
+
+
+async def test_a_right_that_is_lacking_in_a_namespace_of_a_later_plan_ends_nothing() -> None:
+    api = MemoryApi()
+    api.put("/api/v1/namespaces/open", {"kind": "Namespace", "metadata": {"name": "open"}})
+    run = backend(api)
+    await run.rehearse(PLAN)
+    api.fail("POST", "/api/v1/namespaces/open/pods.*", 403, RIGHTS)
+    found = await run.rehearse(replace(PLAN, stand_ins=(replace(CLONE, namespace="open"),)))
+    assert "cannot create" in found["open"].refusal
