@@ -14,7 +14,7 @@ from typing import Any
 
 from auditor.evaluate.classes import Class
 from auditor.evaluate.ends import FAMILIES
-from auditor.evaluate.match import NAME_LABEL, edges, matches
+from auditor.evaluate.match import NAME_LABEL, edges, is_whole, matches
 from auditor.model.flow import Family, Protocol
 from auditor.model.labels import Labels, LabelSelector, Operator
 from auditor.model.rules import (
@@ -204,7 +204,9 @@ class Bits:
                 found &= ~self._between(*edges(hole), family)
         if predicate.pods is Match.OPEN:
             return Answer(0, found | self._planned)
-        sure = found if predicate.pods is Match.YES else 0
+        # Whatever address a pod will get, a block of all of them holds it.
+        held = found | self._planned if is_whole(predicate.block) else found
+        sure = held if predicate.pods is Match.YES else 0
         return Answer(sure, 0, self._planned | (found & ~sure))
 
     def _between(self, first: int, last: int, family: Family) -> int:

@@ -133,8 +133,8 @@ def _in_block(predicate: InBlock, end: End, _: End, family: Family) -> Match:
     if FAMILIES[predicate.block.cidr.version] is not family:
         return Match.NO
     if end.pod is not None and end.pod.planned and not end.addresses:
-        # It will get an address of this family, perhaps one of the block: nobody can know.
-        return Match.UNKNOWN if meant is Match.YES else meant
+        # It will get an address of this family, perhaps one of the block: nobody can know, but where all are in it.
+        return Match.UNKNOWN if meant is Match.YES and not is_whole(predicate.block) else meant
     inside = any(holds(predicate.block, address, family) for address in end.addresses.get(family, ()))
     return meant if inside else Match.NO
 
@@ -145,6 +145,11 @@ def holds(block: IPBlock, address: int, family: Family) -> bool:
     if FAMILIES[block.cidr.version] is not family or not first <= address <= last:
         return False
     return not any(low <= address <= high for low, high in map(edges, block.excepts))
+
+
+def is_whole(block: IPBlock) -> bool:
+    """Whether a block holds every address of its family."""
+    return block.cidr.prefixlen == 0 and not block.excepts
 
 
 def edges(network: Any) -> tuple[int, int]:
