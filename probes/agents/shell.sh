@@ -265,14 +265,20 @@ beat() { # beat FEEDER LANE...: the clock of all lanes; ends them when the calle
         fi
         kill -USR1 "$@"
     done
-    # A lane ends its client first; one that is killed leaves it to the time limits of TCP.
-    kill -TERM "$@"
+    kill -TERM "$@" # a lane ends its client first
     tries=0
     while [ "$tries" -lt 50 ] && any "$@"; do
         $pause 8<&- 9>&-
         tries=$((tries + 1))
     done
-    kill -KILL "$@"
+    # One that the machine has not let do so would leave its client to the time limits of TCP, which are minutes.
+    kill -STOP "$@"
+    for lane; do
+        clients=
+        read -r clients <"/proc/$lane/task/$lane/children"
+        # shellcheck disable=SC2086 # a list of process ids
+        kill -KILL $clients "$lane"
+    done
 }
 
 lanes() { # stdin: the turn, as a pipe; fd 7: the work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -21,6 +22,7 @@ from tests.sandbox.shellpod import (
     debian_image,
     end,
     network,
+    parent,
     pod,
     python_image,
     wait_until,
@@ -298,7 +300,9 @@ def test_a_batch_that_takes_too_long_is_broken_off(stage: Stage) -> None:
     wait_until(stage.near.alone, "the pod at rest")
 
 
-def test_when_the_agent_is_killed_its_attempts_end_and_the_rest_is_unanswered(stage: Stage) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_when_the_agent_is_killed_its_attempts_end_and_the_rest_is_unanswered(stage: Stage, *, watched: bool) -> None:
+    """Also on a machine so busy that whoever watches over a client, which tries on for minutes, is not let run."""
     reader = BatchReader("b1", range(20))
     with stage.near.exec() as process:
         assert process.stdin is not None
@@ -307,6 +311,8 @@ def test_when_the_agent_is_killed_its_attempts_end_and_the_rest_is_unanswered(st
         process.stdin.flush()
         reader.feed(process.stdout.readline())
         wait_until(lambda: not stage.near.alone(), "a batch under way")
+        for watching in () if watched else {parent(client) for client in stage.near.clients()}:
+            end(watching, signal.SIGSTOP)
         [agent] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         end(int(agent))
         process.stdin.close()
