@@ -54,6 +54,7 @@ def test_a_policy_closes_and_its_end_opens(closed: Scene) -> None:
     closed.await_matrix(closed.all(reached=True))
 
 
+@pytest.mark.long
 def test_a_running_agent_is_told_to_enforce_nothing(closed: Scene) -> None:
     before = _configuration(closed.cluster)
     inflict(closed.cluster, "policy-off", "n2")
@@ -75,6 +76,7 @@ def test_an_agent_that_starts_again_enforces_again(closed: Scene) -> None:
     closed.await_matrix(closed.all(reached=False))
 
 
+@pytest.mark.long
 def test_one_endpoint_is_put_into_audit_mode(closed: Scene) -> None:
     pod = f"{closed.namespace}/server-n1"
     inflict(closed.cluster, "endpoint-audit", pod, "on")

@@ -93,7 +93,7 @@ def test_missing_image_makes_everything_inconclusive(vault: Site, netaudit: Comm
     assert vault.traces() == []
 
 
-@pytest.mark.parametrize(("app", "code"), [("web", 4), ("client", 3)])
+@pytest.mark.parametrize(("app", "code"), [pytest.param("web", 4, marks=pytest.mark.long), ("client", 3)])
 def test_probe_pod_that_dies_in_the_middle(vault: Site, lax: Cluster, netaudit: Command, app: str, code: int) -> None:
     """Once a probe pod's agent is killed its denied flows are inconclusive; leaks of others still make it exit 3."""
     with netaudit.start("run", "--settle", "5") as running:
@@ -128,6 +128,7 @@ def test_exec_that_ends_half_way(vault: Site, lax: Cluster, netaudit: Command) -
     assert "measurements of 1 probe pod failed" in result.report.summary["sentence"]
 
 
+@pytest.mark.long
 def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) -> None:
     """What it had not said is asked for again in the same round, and the answer is that of an undisturbed run."""
     with netaudit.start("run", "--settle", "1") as running:
@@ -141,7 +142,9 @@ def test_exec_that_is_killed_once(vault: Site, lax: Cluster, netaudit: Command) 
     assert result.code == 3
 
 
-@pytest.mark.parametrize("kind", ["throttle", "reset", "drop"])
+@pytest.mark.parametrize(
+    "kind", ["throttle", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("reset", "drop"))]
+)
 def test_api_server_that_fails_for_a_while(vault: Site, netaudit: Command, kind: str) -> None:
     """429, resets and silence of the API server during a round lead to the right answer or to inconclusive flows."""
     with netaudit.start("run", "--settle", "8") as running:

@@ -142,7 +142,9 @@ def test_what_an_autoscaler_would_count_is_skipped(watched: tuple[Watched, Resul
     assert "HorizontalPodAutoscaler scaled" in watched[1].report.skipped(f"{SHOP}/scaled")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=lambda item: item.name
+)
 def test_interrupted_run_leaves_the_cluster_as_it_was(
     deployed: Site, before: Inventory, netaudit: Command, number: signal.Signals
 ) -> None:
