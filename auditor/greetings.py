@@ -2,7 +2,8 @@
 
 Pure.  As `compare` does for flows between probe pods, with what can be known of a stranger: that it was reached is
 plain from the handshake; that it was not says something only if another probe pod on the same node reached it in that
-round.
+round.  A real pod's node is known: there it is enough that somebody reached it, be it an agent in the pod itself, and
+that unpoliced twins on the same two nodes met on the same port.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from dataclasses import replace
 from auditor.accord import MEASURED
 from auditor.compare import BLOCKED, MOVED, moved_pods, strongest, touched
 from auditor.evaluate.model import Model
-from auditor.handshakes import placed, standard
+from auditor.handshakes import placed, standard, twins_of
 from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement, Greeting
 from auditor.model.flow import Family, Verdict
 from auditor.model.handshake import Handshake
-from auditor.model.probe import Observation, Outcome, PlannedFlow
+from auditor.model.probe import Observation, Outcome, PlannedFlow, Probe
 from auditor.rounds import FLOWS, SETTLED, Placement, controls, running
 
 Target = tuple[str, Family, int]
 NO_WITNESS = "the unpoliced control on the same node did not reach it either, so that it did not answer proves nothing"
 PATCHY = "the unpoliced control on the same node reached it only in some of the tries"
+NO_TWINS = (
+    "it answered others, but nobody on the same node, and unpoliced twins on the nodes of both ends did not reach each "
+    "other on its port"
+)
 
 
 class Seen:
@@ -35,20 +40,25 @@ class Seen:
     ) -> None:
         """Index the observations; of `flows`, and of what was seen of them, only what shows that a path is alive."""
         self.placement = placement
-        self._node = {key: item.pod.node for key, item in running(placement).items()}
-        self._controls = set(controls(running(placement)).values())
+        self._here = running(placement)
+        self._node = {key: item.pod.node for key, item in self._here.items()}
+        self._controls = set(controls(self._here).values())
         self._alive: set[tuple[str, Family]] = set()
         self._left: set[tuple[str, Family, int]] = set()
         """Sources from which anything got to somebody else, with the round."""
         self._outward = {(item.source, item.family) for item in flows if item.predicted.verdict is Verdict.ALLOWED}
         self._by_target: dict[Target, list[Observation]] = defaultdict(list)
+        self._between: dict[tuple[str, str, Family, int, int], list[Outcome]] = defaultdict(list)
+        """Outcomes between probe pods by ends, port and round."""
         for item in sorted(observations, key=lambda item: item.round):
             probe = item.probe
             if probe.address:
                 self._by_target[probe.address, probe.family, probe.port].append(item)
+            else:
+                self._between[probe.source, probe.destination, probe.family, probe.port, item.round] += item.outcomes
             if Outcome.REACHED in item.outcomes:
                 self._alive.add((probe.source, probe.family))
-                if probe.source != probe.destination:
+                if not self._is_itself(probe):
                     self._left.add((probe.source, probe.family, item.round))
 
     def of(self, handshake: Handshake) -> tuple[Observation, ...]:
@@ -62,21 +72,63 @@ class Seen:
     def _of_target(self, handshake: Handshake) -> Sequence[Observation]:
         return self._by_target.get((handshake.address, handshake.family, handshake.port), ())
 
-    def _witness_gap(self, handshake: Handshake, number: int) -> str:
-        """Nobody on the same node reached it at the same time: whoever did shows that somebody is there to answer."""
+    def beside(self, handshake: Handshake, number: int) -> bool:
+        """Whether another probe pod on the same node reached it in a round: the path is the same but for the pod."""
         node = self._node.get(handshake.source, "")
-        beside = [
+        return any(self._node.get(item.probe.source) == node for item in self._reached_by(handshake, number))
+
+    def _reached_by(self, handshake: Handshake, number: int) -> list[Observation]:
+        """Other probe pods that had the same handshake in each of their tries of a round."""
+        return [
+            item
+            for item in self._of_target(handshake)
+            if item.round == number
+            and item.probe.source != handshake.source
+            and not self._is_itself(item.probe)
+            and set(item.outcomes) == {Outcome.REACHED}
+        ]
+
+    def _is_itself(self, probe: Probe) -> bool:
+        """Whether a pod met itself: no packet left it."""
+        found = self._here.get(probe.source)
+        met_itself = bool(probe.address) and found is not None and probe.address in found.pod.addresses
+        return probe.source == probe.destination or met_itself
+
+    def _answered_itself(self, handshake: Handshake, number: int) -> bool:
+        """Whether an agent in the pod reached its port in a round."""
+        tries = [item for item in self._of_target(handshake) if item.round == number and self._is_itself(item.probe)]
+        return any(Outcome.REACHED in item.outcomes for item in tries)
+
+    def _twins_met(self, handshake: Handshake, number: int) -> bool:
+        twins = twins_of(handshake, self._here)
+        if twins is None:
+            return False
+        return set(self._between[*twins, handshake.family, handshake.port, number]) == {Outcome.REACHED}
+
+    def _witness_gap(self, handshake: Handshake, number: int) -> str:
+        """Nobody reached it at the same time who shows that somebody is there to answer, and that the path works."""
+        if self.beside(handshake, number):
+            return ""
+        if self._reached_by(handshake, number) or self._answered_itself(handshake, number):
+            if self._twins_met(handshake, number):
+                return ""
+            if handshake.is_once:
+                return NO_TWINS
+        return self._lonely(handshake, number)
+
+    def _lonely(self, handshake: Handshake, number: int) -> str:
+        """What is missing where nobody reached it who counts."""
+        node = self._node.get(handshake.source, "")
+        here = [
             item
             for item in self._of_target(handshake)
             if item.round == number and self._node.get(item.probe.source) == node
         ]
-        others = [item for item in beside if item.probe.source != handshake.source]
-        if any(set(item.outcomes) == {Outcome.REACHED} for item in others):
-            return ""
-        if not any(item.probe.source in self._controls for item in beside):
+        if not any(item.probe.source in self._controls for item in here):
             return "no unpoliced control runs on the same node"
         if handshake.source in self._controls:
             return "no other probe pod on the same node reached it, so that it did not answer proves nothing"
+        others = [item for item in here if item.probe.source != handshake.source]
         return PATCHY if any(Outcome.REACHED in item.outcomes for item in others) else NO_WITNESS
 
     def _source_gap(self, handshake: Handshake) -> str:
@@ -146,7 +198,14 @@ def _denied(item: Handshake, tries: tuple[Observation, ...], seen: Seen) -> Gree
         return Greeting(item, Agreement.INCONCLUSIVE, outcome, gap, tries)
     if early:
         return Greeting(item, Agreement.LATE, outcome, "got through at first, then denied", tries, last.at)
-    return Greeting(item, Agreement.AS_EXPECTED, outcome, "denied, while others on the same node reached it", tries)
+    return Greeting(item, Agreement.AS_EXPECTED, outcome, f"denied, while {_witness(item, last, seen)}", tries)
+
+
+def _witness(item: Handshake, last: Observation, seen: Seen) -> str:
+    """What shows that silence is somebody's doing."""
+    if seen.beside(item, last.round):
+        return "others on the same node reached it"
+    return "it answered others, and unpoliced twins on the nodes of both ends reached each other on its port"
 
 
 def _allowed(item: Handshake, tries: tuple[Observation, ...], seen: Seen) -> Greeting:
@@ -161,7 +220,7 @@ def _allowed(item: Handshake, tries: tuple[Observation, ...], seen: Seen) -> Gre
         gap = "got no answer, but the run ended before the settle time was over"
     if gap:
         return Greeting(item, Agreement.INCONCLUSIVE, outcome, gap, tries)
-    reason = f"no handshake to the end ({outcome.value}), while others on the same node had theirs"
+    reason = f"no handshake to the end ({outcome.value}), while {_witness(item, last, seen)}"
     return Greeting(item, Agreement.BLOCKAGE, outcome, reason, tries)
 
 

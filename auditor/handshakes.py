@@ -20,7 +20,7 @@ from auditor.model.flow import Protocol, Verdict
 from auditor.model.handshake import Beyond, External, Handshake
 from auditor.model.matrix import Identity
 from auditor.model.options import Options
-from auditor.model.probe import Estimate, Probe, ProbePlan, Skip, StandIn
+from auditor.model.probe import Estimate, Placed, Probe, ProbePlan, Skip, StandIn
 from auditor.rounds import Placement, controls, running, timeouts
 from probes.pace import STRANGERS
 
@@ -139,12 +139,13 @@ def estimate_of(plan: ProbePlan, options: Options) -> Estimate:
     met = plan.handshakes[plan.estimate.handshakes :]
     silent = [sum(tries_of(item, options)) for item in met if standard(item) is Verdict.DENIED]
     a_batch = A_BATCH + max(silent, default=0.0)
+    nodes = {item.node for item in plan.stand_ins} if any(item.node for item in met) else ()
     # Whoever may be met once only is met when all has settled.
     wait = options.settle if any(item.is_once for item in met) else 0.0
     return replace(
         plan.estimate,
         handshakes=len(plan.handshakes),
-        requests=plan.estimate.requests + 2 * len(sources),
+        requests=plan.estimate.requests + 2 * (len(sources) + len(nodes)),
         seconds=plan.estimate.seconds + round(wait + a_batch * -(-len(sources) // STRANGERS)),
     )
 
@@ -164,9 +165,13 @@ def placed(handshakes: Iterable[Handshake], placement: Placement, model: Model) 
 
 
 def handshake_probes(handshakes: Sequence[Handshake], placement: Placement, options: Options) -> tuple[Probe, ...]:
-    """The handshakes whose source runs, and the same by the control on its node; sorted, each once."""
+    """The handshakes whose source runs, and the same by the control on its node, and by an agent in the pod itself.
+
+    Sorted, each once.
+    """
     here = running(placement)
     at = controls(here)
+    inside = {(item.pod.namespace, item.stand_in.pod): key for key, item in here.items() if item.stand_in.pod}
     probes: dict[Probe, None] = {}
     for item in handshakes:
         if item.source not in here or here[item.source].pod.address(item.family) is None:
@@ -177,7 +182,32 @@ def handshake_probes(handshakes: Sequence[Handshake], placement: Placement, opti
         if witness is not None and here[witness].pod.address(item.family) is not None:
             repeats = tries if item.is_once else (options.connect_timeout,) * options.tries
             probes[_probe(item, witness, repeats)] = None
+        if item.is_once and item.pod in inside:
+            probes[_probe(item, inside[item.pod], tries)] = None
     return tuple(sorted(probes, key=lambda probe: (probe.source, probe.address, probe.port, len(probe.timeouts))))
+
+
+def twin_probes(handshakes: Iterable[Handshake], placement: Placement, options: Options) -> tuple[Probe, ...]:
+    """For handshakes with real pods, unpoliced controls on the same two nodes that meet on the same port; sorted."""
+    here = running(placement)
+    repeats = (options.connect_timeout,) * options.tries
+    found = {
+        Probe(*twins, item.family, item.port, repeats, item.protocol)
+        for item in handshakes
+        if (twins := twins_of(item, here)) is not None and all(here[key].pod.address(item.family) for key in twins)
+    }
+    return tuple(sorted(found, key=lambda probe: (probe.source, probe.destination, probe.family.value, probe.port)))
+
+
+def twins_of(item: Handshake, here: Mapping[str, Placed]) -> tuple[str, str] | None:
+    """The unpoliced controls on the nodes of both ends, where there are two and the second listens on the port."""
+    if item.source not in here or not item.node:
+        return None
+    at = controls(here)
+    source, target = at.get((here[item.source].pod.node, "a")), at.get((item.node, "b"))
+    if not source or not target or (item.protocol, item.port) not in here[target].stand_in.listens:
+        return None
+    return source, target
 
 
 def _probe(item: Handshake, source: str, tries: tuple[float, ...]) -> Probe:

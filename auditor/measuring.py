@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from auditor.compare import recheck
 from auditor.evidence import Evidence
 from auditor.greetings import Seen, to_repeat
-from auditor.handshakes import handshake_probes
+from auditor.handshakes import handshake_probes, twin_probes
 from auditor.model.handshake import Handshake
 from auditor.model.options import Options
 from auditor.model.probe import Observation, PlannedFlow
@@ -64,15 +64,20 @@ async def measure(
     soon = handshake_probes([item for item in tried.handshakes if not item.is_once], placement, options)
     if soon:
         seen += await session.run_round(FLOWS, soon)
+    # Those who show the way to real pods go along with the last round, so that there are six at most.
+    twins, last = twin_probes(tried.handshakes, placement, options), FLOWS
     for number, part in enumerate(SETTLE_STEPS, FLOWS + 1):
         again = flow_probes(recheck(flows, Evidence(placement, seen, flows)), placement, options)
         if not again:
             break
         await session.wait_until(began + part * options.settle)
-        seen += await session.run_round(number, again)
+        more = twins if number == SETTLED else ()
+        seen += await session.run_round(number, tuple(dict.fromkeys((*again, *more))))
+        last = number
     strange = to_repeat(tried.handshakes, Seen(placement, seen, flows))
     if strange:
         await session.wait_until(began + options.settle)
+        seen += await session.run_round(SETTLED, twins) if twins and last != SETTLED else ()
         there = handshake_probes(still_there(strange, tried.ready, await look()), placement, options)
         seen += await session.run_round(SETTLED, there) if there else ()
     closing = [probe for probe in listener_probes(placement, options) if not opened.is_strange(probe)]

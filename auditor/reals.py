@@ -17,7 +17,7 @@ from auditor.handshakes import estimate_of, is_clear, pod_of
 from auditor.model.cluster import Pod
 from auditor.model.flow import Family, Protocol, Verdict
 from auditor.model.handshake import Beyond, Handshake
-from auditor.model.matrix import Identity
+from auditor.model.matrix import Identity, in_order
 from auditor.model.options import Options
 from auditor.model.probe import ProbePlan, Role, Skip, StandIn
 from auditor.ports import RawSnapshot
@@ -95,10 +95,19 @@ def with_reals(
     numbers = count(len(plan.handshakes) + 1)
     whole = replace(
         plan,
+        stand_ins=tuple(_listening(item, kept) for item in plan.stand_ins),
         handshakes=(*plan.handshakes, *(replace(item, id=next(numbers)) for item in kept)),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
     )
     return replace(whole, estimate=estimate_of(whole, options))
+
+
+def _listening(item: StandIn, met: Iterable[Handshake]) -> StandIn:
+    """The control that takes connections, on the ports of the real pods on its node as well: it is their twins' end."""
+    if item.role is not Role.CONTROL or not item.key.endswith("b"):
+        return item
+    ports = {(one.protocol, one.port) for one in met if one.node == item.node}
+    return replace(item, listens=in_order({*item.listens, *ports}))
 
 
 class _Maker:
@@ -118,6 +127,7 @@ class _Maker:
         self._never = never
         self._clones = [item for item in plan.stand_ins if item.identity and not item.key.endswith("x")]
         self._controls = [item for item in plan.stand_ins if item.role is Role.CONTROL and item.key.endswith("a")]
+        self._inside = {(item.namespace, item.pod) for item in plan.stand_ins if item.pod}
         self._left: Counter[tuple[str, str]] = Counter()
 
     def towards(self, identity: Identity, ready: Ready) -> Iterator[Handshake]:
@@ -125,7 +135,9 @@ class _Maker:
         sources = [item for item in self._clones if {item.identity, identity.id} & self._audited]
         if not sources:
             return
-        pod = next((item for item in identity.pods if _stands(item, ready)), None)
+        # An agent in the pod itself can say whether anybody listens there.
+        them = sorted(identity.pods, key=lambda item: (item.namespace, item.name) not in self._inside)
+        pod = next((item for item in them if _stands(item, ready)), None)
         if pod is None:
             self._left["", "none of their pods is ready"] += 1
             return
@@ -165,6 +177,7 @@ class _Maker:
                 predicted=self._model.decide(one, pod, family, port),
                 block=identity.title,
                 pod=(pod.namespace, pod.name),
+                node=pod.node,
             )
 
 

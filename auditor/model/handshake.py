@@ -57,6 +57,8 @@ class Handshake:
     """What the user named, of which `address` is one; of real pods the identity."""
     pod: tuple[str, str] = ("", "")
     """Namespace and name of a real pod."""
+    node: str = ""
+    """Where a real pod runs."""
     protocol: Protocol = Protocol.TCP
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from auditor.evaluate.model import Model
 from auditor.greetings import Seen, accord, after_moves, changed_handshakes, greet, to_repeat
 from auditor.model.expectation import Accord, Wish
 from auditor.model.finding import Agreement, Greeting
-from auditor.model.flow import Decision, Verdict
+from auditor.model.flow import Decision, Protocol, Verdict
 from auditor.model.handshake import Beyond, Handshake
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe
 from auditor.rounds import FLOWS, OPENING, SETTLED
@@ -212,6 +214,80 @@ def test_what_is_tried_again_at_the_end_of_the_settle_time(
     predicted: Decision, observations: tuple[Observation, ...], again: bool
 ) -> None:
     assert bool(to_repeat([handshake(predicted)], Seen(PLACED, observations))) is again
+
+
+# --- real pods, whose node is known ---
+
+PLACES: dict[str, Placed | NotPlaced] = {
+    **PLACED,
+    "c1b": placed(stand_in("c1b", "n2", listens=((Protocol.TCP, PORT),))),
+    "i2": placed(stand_in("i2", "n2")),
+    "r1": placed(replace(stand_in("r1", "n2"), pod="db"), addresses=[ADDRESS]),
+}
+REAL = replace(handshake(), kind=Beyond.REAL, pod=("shop", "db"), node="n2")
+TWINS = seen(SETTLED, "c0a", "c1b", REACHED, REACHED, REACHED, port=PORT)
+ELSEWHERE, ITSELF = met("i2", REACHED, number=SETTLED), met("r1", REACHED, number=SETTLED)
+SHUT = (AGENT, met("i0", SILENT, number=SETTLED), met("c0a", SILENT, number=SETTLED))
+PROOF = "it answered others, and unpoliced twins on the nodes of both ends reached each other on its port"
+
+
+def judged_real(*observations: Observation, predicted: Decision = DENIED) -> Greeting:
+    (found,) = greet([replace(REAL, predicted=predicted)], Seen(PLACES, observations), {})
+    return found
+
+
+@pytest.mark.parametrize("witness", [ELSEWHERE, ITSELF], ids=["somebody elsewhere", "its own agent"])
+@pytest.mark.parametrize(
+    ("predicted", "agreement"), [(DENIED, Agreement.AS_EXPECTED), (ALLOWED, Agreement.BLOCKAGE)], ids=["denied", "open"]
+)
+def test_whoever_reached_a_real_pod_and_twins_on_the_way(
+    witness: Observation, predicted: Decision, agreement: Agreement
+) -> None:
+    found = judged_real(*SHUT, witness, TWINS, predicted=predicted)
+
+    assert (found.agreement, PROOF in found.reason) == (agreement, True), found.reason
+
+
+@pytest.mark.parametrize(
+    ("observations", "reason"),
+    [
+        pytest.param((TWINS,), "did not reach it either", id="answers nobody"),
+        pytest.param((ELSEWHERE,), "twins on the nodes of both ends did not reach", id="no twins"),
+        pytest.param((ITSELF,), "twins on the nodes of both ends did not reach", id="no twins, its own agent"),
+        pytest.param(
+            (ITSELF, seen(SETTLED, "c0a", "c1b", REACHED, SILENT, REACHED, port=PORT)), "did not reach", id="patchy"
+        ),
+        pytest.param((ITSELF, seen(SETTLED, "c0a", "c1b", *(REACHED,) * 3)), "did not reach", id="another port"),
+        pytest.param(
+            (ITSELF, seen(FLOWS, "c0a", "c1b", *(REACHED,) * 3, port=PORT)), "did not reach", id="another round"
+        ),
+        pytest.param((met("i2", REACHED), TWINS), "did not reach it either", id="answered in another round"),
+    ],
+)
+def test_each_piece_that_is_missing_of_a_real_pod(observations: tuple[Observation, ...], reason: str) -> None:
+    found = judged_real(*SHUT, *observations)
+
+    assert found.agreement is Agreement.INCONCLUSIVE
+    assert reason in found.reason
+
+
+def test_a_pod_that_meets_itself_is_nobodys_neighbour() -> None:
+    """Its own agent shows that somebody listens, and nothing of the way to it, though it is on the same node."""
+    beside = (met("i2", SILENT, number=SETTLED), seen(OPENING, "i2", "i2", REACHED), ITSELF)
+    (found,) = greet([replace(REAL, source="i2")], Seen(PLACES, beside), {})
+
+    assert "twins on the nodes of both ends did not reach" in found.reason
+
+
+def test_a_pod_that_meets_itself_has_not_left_itself() -> None:
+    """What it reached says nothing of its way out."""
+    flows = [flow(ALLOWED, "r1", "i2")]
+    away = replace(REAL, source="r1", address="203.0.113.8", pod=("shop", "web"))
+    shut = met("r1", SILENT, number=SETTLED, address=away.address)
+    beside = met("i2", REACHED, number=SETTLED, address=away.address)
+    (found,) = greet([away], Seen(PLACES, [shut, beside, ITSELF], flows), {})
+
+    assert found.reason == "nothing that policies allow left the source by then: its own path may be dead"
 
 
 # --- what changed meanwhile ---

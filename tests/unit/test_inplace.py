@@ -13,10 +13,10 @@ from auditor.audit import run_audit
 from auditor.caveats import LIMITS
 from auditor.forecast import forecast
 from auditor.model.finding import Agreement, Proof
-from auditor.model.flow import Direction, Protocol
+from auditor.model.flow import Direction, Protocol, Verdict
 from auditor.model.labels import equals
 from auditor.model.options import Coverage, Mode, Options, Targets
-from auditor.model.probe import Outcome, ProbePlan, Role, StandIn
+from auditor.model.probe import Outcome, Placed, Probe, ProbePlan, Role, StandIn
 from auditor.verdict import Material, summarise
 from reports.forecast import render
 from tests import fakes
@@ -223,7 +223,7 @@ def test_handshakes_come_from_the_pods_themselves() -> None:
 
 
 def audited(*twists: Twist, objects: Sequence[Raw] = SHOP, **more: Any) -> tuple[Material, FakeBackend]:
-    switches = {key: more.pop(key) for key in ("broken", "relabelled", "stranger") if key in more}
+    switches = {key: more.pop(key) for key in ("broken", "relabelled", "stranger", "real") if key in more}
     backend = FakeBackend(by_model(objects), twists, **switches)
     return asyncio.run(run_audit(FakeCluster(objects), backend, wanting(**more), fakes.ignore)), backend
 
@@ -321,6 +321,24 @@ def test_rules_on_ports_of_their_own_are_shown_by_handshake_alone() -> None:
     assert {item.proof for item in report.rules} == {"not separately proven"}
     shown = {(item.target, item.port, item.agreement) for item in report.handshakes}
     assert ("pod shop/db", 5432, "as-expected") in shown
+
+
+def test_a_pods_own_agent_shows_that_its_port_answers() -> None:
+    """Where policies let nobody in, or nobody on a node, silence is shown by the pod itself and by twins."""
+
+    def answering(number: int, probe: Probe, source: Placed) -> Outcome:
+        return Outcome.REACHED if probe.address in source.pod.addresses else enforced(number, probe, source)
+
+    sealed = (*SHOP, deny_all("shop/web-in", "Ingress", app="web"))
+    addresses = {item["metadata"]["name"]: item["status"]["podIPs"][0]["ip"] for item in (WEB, DB)}
+    material, _ = audited(objects=sealed, targets=Targets.REAL, stranger=answering, real=addresses)
+    denied = [item for item in material.comparison.greetings if item.handshake.predicted.verdict is Verdict.DENIED]
+    marked = [item for item in denied if item.handshake.target != "pod ops/admin"]
+
+    assert {item.handshake.target for item in marked} == {"pod shop/web", "pod shop/db"}
+    assert {item.agreement for item in marked} == {Agreement.AS_EXPECTED}, {item.reason for item in marked}
+    (other,) = [item for item in denied if item not in marked and item.handshake.source.startswith("r")]
+    assert other.agreement is Agreement.INCONCLUSIVE, "it was not asked for, holds no agent, and answered nobody"
 
 
 def test_a_denial_still_needs_every_piece_of_proof() -> None:

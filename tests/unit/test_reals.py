@@ -10,16 +10,17 @@ import pytest
 
 from auditor.assemble import assemble
 from auditor.model.finding import Agreement, Finding, Greeting, Severity
+from auditor.model.flow import Protocol
 from auditor.model.handshake import Beyond
 from auditor.model.options import NEVER_PORTS, Coverage, Options, Targets
-from auditor.model.probe import Outcome, Placed, Probe
+from auditor.model.probe import Outcome, Placed, Probe, Role
 from auditor.model.report import Run
 from auditor.ports import RawSnapshot
 from auditor.reals import Standing, standing
 from auditor.rounds import SETTLED
 from reports.forecast import render
 from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, raw, selector, tcp
-from tests.fakes import Stranger
+from tests.fakes import Attempt, Stranger, Twist
 from tests.unit.auditing import Audited, audit, keys
 
 REACHED, SILENT, REFUSED = Outcome.REACHED, Outcome.SILENT, Outcome.REFUSED
@@ -57,8 +58,10 @@ def all_open(number: int, probe: Probe, source: Placed) -> Outcome:
     return REACHED
 
 
-def tried(*, stranger: Stranger = enforced, objects: Sequence[Raw] = SHOP, **more: Any) -> Audited:
-    return audit(objects=objects, options=more.pop("options", wanting()), stranger=stranger, **more)
+def tried(
+    *, stranger: Stranger = enforced, objects: Sequence[Raw] = SHOP, twists: Sequence[Twist] = (), **more: Any
+) -> Audited:
+    return audit(*twists, objects=objects, options=more.pop("options", wanting()), stranger=stranger, **more)
 
 
 def greetings(audited: Audited) -> dict[tuple[str, str, int], Greeting]:
@@ -161,14 +164,43 @@ def test_allowed_and_denied_as_policies_say() -> None:
     assert (beside.agreement, beside.outcome) == (Agreement.AS_EXPECTED, SILENT), beside.reason
 
 
-def test_denial_without_anybody_who_got_through_beside_it_is_open() -> None:
-    """On the other node nobody may talk to db, and to web nobody at all: silence shows nothing there."""
+def test_denial_on_a_node_where_nobody_gets_through_is_shown_by_twins_on_its_port() -> None:
+    """There nobody may talk to db; from elsewhere somebody does, and unpoliced twins have the same way."""
     shakes = greetings(tried())
 
-    far, nobody = shakes["c1a", "pod shop/db", 5432], shakes["shop/db", "pod shop/web", 8080]
-    assert {far.agreement, nobody.agreement} == {Agreement.INCONCLUSIVE}
-    assert "no other probe pod on the same node reached it" in far.reason
+    far = shakes["c1a", "pod shop/db", 5432]
+    assert far.agreement is Agreement.AS_EXPECTED, far.reason
+    assert "unpoliced twins on the nodes of both ends reached each other on its port" in far.reason
+
+
+def test_denial_where_twins_do_not_meet_is_open() -> None:
+    """Their way is dead on that port at the end of the settle time, when db was met: silence shows nothing there."""
+
+    def severed(attempt: Attempt, outcome: Outcome) -> Outcome:
+        probe = attempt.probe
+        return SILENT if attempt.round == SETTLED and probe.source != probe.destination else outcome
+
+    far = greetings(tried(twists=[severed]))["c1a", "pod shop/db", 5432]
+    assert far.agreement is Agreement.INCONCLUSIVE
+    assert "unpoliced twins on the nodes of both ends did not reach each other" in far.reason
+
+
+def test_denial_of_what_answers_nobody_is_open() -> None:
+    """To web nobody may talk at all, and its clone is not it: whether it listens is not known."""
+    nobody = greetings(tried())["shop/db", "pod shop/web", 8080]
+
+    assert nobody.agreement is Agreement.INCONCLUSIVE
     assert "the unpoliced control on the same node did not reach it either" in nobody.reason
+
+
+def test_twins_meet_once_for_real_pods_when_the_settle_time_is_over() -> None:
+    """The control on a real pod's node listens on its ports."""
+    plan = tried().material.plan
+    at = {item.node: item.listens for item in plan.stand_ins if item.role is Role.CONTROL and item.key.endswith("b")}
+
+    assert (Protocol.TCP, 5432) in at["n2"]
+    assert (Protocol.TCP, 8080) in at["n1"]
+    assert tried().backend.calls.count(SETTLED) == 1
 
 
 def test_leak_into_a_real_pod() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.tests.audit.accounts import as_account
 from tests.cluster.tests.audit.command import ROOT, Command, Result, until
+from tests.cluster.tests.audit.lodgers import agents, marks, restarts
 from tests.cluster.tests.audit.site import RESTRICTED, Object, Site, namespace, pod_spec, policy, secured
 from tests.cluster.tests.audit.watching import Watched, watching
 
@@ -63,29 +64,6 @@ def shop(site: Site) -> Iterator[Site]:
     site.cluster.kubectl("delete", "-k", str(RIGHTS), "--ignore-not-found")
 
 
-def pods(site: Site) -> dict[str, Object]:
-    return {item["metadata"]["name"]: item for item in site.items(f"/api/v1/namespaces/{HOME}/pods")}
-
-
-def marks(site: Site) -> dict[str, list[str]]:
-    """The names of ephemeral containers, by pod."""
-    found = {
-        name: [item["name"] for item in pod["spec"].get("ephemeralContainers") or ()]
-        for name, pod in pods(site).items()
-    }
-    return {name: names for name, names in found.items() if names}
-
-
-def agents(site: Site, state: str) -> list[str]:
-    """Names of the agents in a state, as the kubelets report them."""
-    return [
-        item["name"]
-        for pod in pods(site).values()
-        for item in pod["status"].get("ephemeralContainerStatuses") or ()
-        if state in item["state"]
-    ]
-
-
 @pytest.fixture(scope="module")
 def watched(shop: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Watched, Result, Result]:
     """Say what would be marked, then audit with the least rights while everything real is watched."""
@@ -93,7 +71,7 @@ def watched(shop: Site, lax: Cluster, tmp_path_factory: pytest.TempPathFactory) 
     command = Command(folder, as_account(shop.cluster, folder))
     with watching(lax, [HOME], folder) as seen:
         forecast = command.run(*RUN, "--dry-run")
-        assert marks(shop) == {}
+        assert marks(shop, HOME) == {}
         result = command.run(*RUN, "--targets", "real")
     return seen, forecast, result
 
@@ -118,8 +96,7 @@ def test_nothing_real_reacts(watched: tuple[Watched, Result, Result], shop: Site
     """Endpoints, budgets, autoscalers, replicas and conditions stay what they were, and no container restarts."""
     assert watched[0].changes() == {}
     assert watched[0].count() > 0
-    counts = [status["restartCount"] for pod in pods(shop).values() for status in pod["status"]["containerStatuses"]]
-    assert counts == [0, 0, 0, 0]
+    assert list(restarts(shop, HOME).values()) == [0] * 4
 
 
 def test_what_stays_marked_is_told_before_and_after(watched: tuple[Watched, Result, Result], shop: Site) -> None:
@@ -127,14 +104,14 @@ def test_what_stays_marked_is_told_before_and_after(watched: tuple[Watched, Resu
     _, forecast, result = watched
     told = {item["pod"]: item for item in result.report.raw["marked"]}
 
-    assert {name: [told[name]["container"]] for name in told} == marks(shop)
+    assert {name: [told[name]["container"]] for name in told} == marks(shop, HOME)
     assert all(f"pod {HOME}/{name} on " in forecast.out for name in told)
     assert all(
         f"pod {HOME}/{name}, container {told[name]['container']}: its agent has ended" in result.err for name in told
     )
     assert "cannot be removed before these pods are replaced" in result.err
-    assert agents(shop, "running") == []
-    assert sorted(agents(shop, "terminated")) == sorted(item["container"] for item in told.values())
+    assert agents(shop, HOME, "running") == []
+    assert sorted(agents(shop, HOME, "terminated")) == sorted(item["container"] for item in told.values())
     assert [line for line in shop.traces() if line != "namespace netaudit"] == []
 
 
@@ -143,15 +120,15 @@ def test_what_stays_marked_is_told_before_and_after(watched: tuple[Watched, Resu
 )
 def test_an_interrupted_run_ends_its_agents(shop: Site, netaudit: Command, number: signal.Signals) -> None:
     """The listeners are gone when the command is."""
-    before: Any = marks(shop)
+    before: Any = marks(shop, HOME)
     with netaudit.start(*RUN) as running:
-        until(lambda: agents(shop, "running"), "the first agent runs")
+        until(lambda: agents(shop, HOME, "running"), "the first agent runs")
         running.signal(number)
         result = running.finish()
 
     assert result.code == 130
-    assert agents(shop, "running") == []
-    assert marks(shop).keys() == before.keys() or not before, "pods that are marked are taken before others"
+    assert agents(shop, HOME, "running") == []
+    assert marks(shop, HOME).keys() == before.keys() or not before, "pods that are marked are taken before others"
     assert "stay marked by ephemeral containers" in result.err
 
 
@@ -159,20 +136,20 @@ def test_an_interrupted_run_ends_its_agents(shop: Site, netaudit: Command, numbe
 def test_cleanup_names_what_it_cannot_remove(shop: Site, netaudit: Command) -> None:
     """After a kill the agents go on until their time is over, and are named with that."""
     with netaudit.start(*RUN, "--budget", "90") as running:
-        until(lambda: agents(shop, "running"), "the first agent runs")
+        until(lambda: agents(shop, HOME, "running"), "the first agent runs")
         running.signal(signal.SIGKILL)
         running.finish()
     result = netaudit.run("cleanup")
 
     assert result.code == 0, result.err
-    assert all(name in result.err for names in marks(shop).values() for name in names)
+    assert all(name in result.err for names in marks(shop, HOME).values() for name in names)
     assert "cannot be removed before" in result.err
-    until(lambda: not agents(shop, "running"), "the agents have ended by themselves")
+    until(lambda: not agents(shop, HOME, "running"), "the agents have ended by themselves")
 
 
 def test_a_namespace_that_refuses_is_named(shop: Site, netaudit: Command, tmp_path: Path) -> None:
     """A quota on ephemeral containers does not exist, but an admission policy may forbid them: nothing is marked."""
-    before = marks(shop)
+    before = marks(shop, HOME)
     shop.apply(*forbidding())
     until(lambda: "would accept no ephemeral container" in netaudit.run(*RUN, "--settle", "0").out, "it is forbidden")
     result = netaudit.run(*RUN, "--settle", "0")
@@ -180,7 +157,7 @@ def test_a_namespace_that_refuses_is_named(shop: Site, netaudit: Command, tmp_pa
         shop.cluster.kubectl("delete", item["kind"], item["metadata"]["name"])
 
     assert result.code == 4, result.err
-    assert marks(shop) == before
+    assert marks(shop, HOME) == before
 
 
 def forbidding() -> list[Object]:
