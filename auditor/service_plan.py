@@ -28,7 +28,7 @@ LEAST_LIMIT = 5.0
 """Seconds that engine and cluster have at least, whatever `--settle` says."""
 MOST_NODES = 8
 """Nodes from which Services are tried: what kube-proxy and engine do with them is the same on each by design."""
-REQUESTS, REQUESTS_PER_NODE, SECONDS = 20, 12, 25
+REQUESTS, REQUESTS_PER_NODE, SECONDS = 22, 12, 28
 WHAT = "paths through Services"
 
 

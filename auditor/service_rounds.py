@@ -23,6 +23,8 @@ NAME_STEPS = (0.0, 5.0, 32.0)
 AGAIN = frozenset({Resolving.NOT_RESOLVED, Resolving.SILENT, Resolving.FAULT})
 LOOKUPS, LOOKUP_SECONDS = 3, 5
 """Questions one after the other, of which the first may find nothing in a cache, and the time limit of each."""
+GRACE = 2.0
+"""Seconds that an engine has for policies that were just made: most take some 100 ms, and a path is looked at once."""
 SETTLE_STEPS = (0.1, 0.4, 1.0)
 """Parts of the limit after which surprises are tried again."""
 
@@ -89,8 +91,11 @@ async def _resolve(session: ProbeSession, plan: ServicePlan, server: Placed, see
 async def _after(
     session: ProbeSession, seen: Crossing, itself: Sequence[Probe], options: Options, time: tuple[int, float]
 ) -> None:
-    """With the policies in place; `time` is the number of the round, and the limit in seconds."""
-    number, limit = time
+    """With the policies in place, once they had their grace; `time` is the round's number, and the limit in seconds."""
+    first, limit = time
+    number = first + 1
+    made = await session.run_round(first, itself)
+    await session.wait_until(max(item.at for item in made) + GRACE)
     seen.after += await session.run_round(number, [*itself, *_probes(seen.paths, options)])
     began = max(item.at for item in seen.after)
     for turn, part in enumerate(SETTLE_STEPS, number + 1):

@@ -173,8 +173,6 @@ class FakeBackend:
     """Why policies are not accepted that are made while the run is under way; empty where they are."""
     made: list[NetworkPolicy] = field(default_factory=list)
     """Policies that were made while the run was under way."""
-    real: Mapping[str, str] = field(default_factory=dict)
-    """Addresses of real pods, by name; others are made up."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         self.rehearsed.append(plan)
@@ -194,7 +192,6 @@ class FakeBackend:
             return NotPlaced(item, self.broken[item.key])
         addresses = (f"192.0.2.{number}", f"2001:db8::{number}")[: 2 if self.dual_stack else 1]
         if item.pod:
-            addresses = (self.real[item.pod],) if item.pod in self.real else addresses
             self.marks_left = [*self.marks_left, Mark(item.namespace, item.pod, f"netaudit-{item.key}", "ended")]
         labels = self.labels.get(item.key, dict(item.labels))
         pod = Pod(item.namespace, item.pod or f"probe-{item.key}", labels, item.node, addresses, item.named_ports)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction, Protocol, Verdict
 from auditor.model.labels import equals
 from auditor.model.options import Coverage, Mode, Options, Targets
-from auditor.model.probe import Outcome, Placed, Probe, ProbePlan, Role, StandIn
+from auditor.model.probe import NotPlaced, Outcome, Placed, Probe, ProbePlan, Role, StandIn
 from auditor.verdict import Material, summarise
 from reports.forecast import render
 from tests import fakes
@@ -59,6 +60,9 @@ SHOP: tuple[Raw, ...] = (
     policy("shop/web-out", selector(app="web"), types=["Egress"], egress=[allow(pods(app="db"), ports=[tcp(5432)])]),
 )
 """What `--mode clone` leaves out for its autoscaler."""
+ADDRESSES = {
+    f"shop/{item['metadata']['name']}": tuple(entry["ip"] for entry in item["status"]["podIPs"]) for item in (WEB, DB)
+}
 
 
 LEAVING = namespace("shop")
@@ -222,9 +226,19 @@ def test_handshakes_come_from_the_pods_themselves() -> None:
 # --- whole audits ---
 
 
+class AtHome(FakeBackend):
+    """Real pods have the addresses that they have in the shop."""
+
+    def _place(self, number: int, item: StandIn) -> Placed | NotPlaced:
+        found = super()._place(number, item)
+        if isinstance(found, NotPlaced) or f"{item.namespace}/{item.pod}" not in ADDRESSES:
+            return found
+        return replace(found, pod=replace(found.pod, addresses=ADDRESSES[f"{item.namespace}/{item.pod}"]))
+
+
 def audited(*twists: Twist, objects: Sequence[Raw] = SHOP, **more: Any) -> tuple[Material, FakeBackend]:
-    switches = {key: more.pop(key) for key in ("broken", "relabelled", "stranger", "real") if key in more}
-    backend = FakeBackend(by_model(objects), twists, **switches)
+    switches = {key: more.pop(key) for key in ("broken", "relabelled", "stranger") if key in more}
+    backend = AtHome(by_model(objects), twists, **switches)
     return asyncio.run(run_audit(FakeCluster(objects), backend, wanting(**more), fakes.ignore)), backend
 
 
@@ -330,8 +344,7 @@ def test_a_pods_own_agent_shows_that_its_port_answers() -> None:
         return Outcome.REACHED if probe.address in source.pod.addresses else enforced(number, probe, source)
 
     sealed = (*SHOP, deny_all("shop/web-in", "Ingress", app="web"))
-    addresses = {item["metadata"]["name"]: item["status"]["podIPs"][0]["ip"] for item in (WEB, DB)}
-    material, _ = audited(objects=sealed, targets=Targets.REAL, stranger=answering, real=addresses)
+    material, _ = audited(objects=sealed, targets=Targets.REAL, stranger=answering)
     denied = [item for item in material.comparison.greetings if item.handshake.predicted.verdict is Verdict.DENIED]
     marked = [item for item in denied if item.handshake.target != "pod ops/admin"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from auditor.model.probe import Outcome, Way
 from auditor.model.service_path import Answer, Crossed, Resolving, ServicePath
 from auditor.service_plan import LIMITED, OPEN, SHUT
 from auditor.service_proof import NO_LISTENER, NO_SOURCE, NO_TWIN, NOT_BEFORE
+from auditor.service_rounds import GRACE
 from auditor.verdict import INCOMPLETE, Material, incompleteness, summarise
 from tests import fakes
 from tests.builders import Raw, node
@@ -156,7 +157,7 @@ def test_an_engine_that_polices_the_service_address_blocks_what_its_policy_allow
     assert "decided before the translation" in found.cause
 
 
-AFTER = 6
+AFTER = 7
 """The last round before the policies, where every path is there at once: one of all, and one of those by name."""
 
 
@@ -172,6 +173,22 @@ def test_a_path_that_was_never_there_is_no_denial() -> None:
 def test_a_path_that_comes_with_delay_is_waited_for() -> None:
     material = audit(by(lambda attempt: to_cluster_ip(attempt) and attempt.round < 7, Outcome.REFUSED))
     assert agreements(chosen(material, way=Way.CLUSTER_IP)) == {Agreement.AS_EXPECTED}
+
+
+def test_policies_have_their_grace_before_anybody_tries_a_path() -> None:
+    """What has no verdict is looked at once: right after they were made it would still get through."""
+    tried: dict[int, list[Attempt]] = defaultdict(list)
+
+    def note(attempt: Attempt, found: Outcome) -> Outcome:
+        tried[attempt.round].append(attempt)
+        return found
+
+    backend = FakeBackend(by_model(*NODES), (note,))
+    asyncio.run(run_audit(FakeCluster(NODES, made(*NODES)), backend, OPTIONS, fakes.ignore))
+
+    assert all(attempt.is_listener_check for attempt in tried[AFTER])
+    assert any(policed(attempt) for attempt in tried[AFTER + 1])
+    assert backend.waited[-1] >= GRACE
 
 
 def test_what_was_denied_late_is_late() -> None:
