@@ -20,6 +20,7 @@ from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn, Timing
 from auditor.model.timing import Figure
 from auditor.model.words import plural
+from auditor.pings import entries
 from auditor.plan import is_system, isolated_directions
 from auditor.service_proof import entry_of as path_entry
 from auditor.service_proof import name_entry
@@ -63,6 +64,7 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
         marked=_marked(material),
         enforcement=[_timed(item, plan.timing) for item in material.timed if plan.timing is not None],
         names=[name_entry(item) for item in material.names],
+        pings=entries(plan, material.pinged, material.comparison.judgements, CONTROL_ID),
         service_paths=[path_entry(item, plan.services) for item in material.crossed if plan.services is not None],
     )
 

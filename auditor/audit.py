@@ -27,6 +27,7 @@ from auditor.model.finding import Comparison, Greeting, Judgement
 from auditor.model.journal import Reaction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
+from auditor.model.ping import Pinged
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.model.service_path import Crossing
 from auditor.model.timing import Trace
@@ -72,8 +73,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was measured beside the flows, in netaudit's own namespaces; it is added to as it comes."""
+    """What was measured beside the flows; it is added to as it comes."""
 
+    pinged: list[Pinged] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     crossing: Crossing = field(default_factory=Crossing)
 
@@ -151,6 +153,7 @@ def _material(known: Forecast, plan: ProbePlan, measured: Measured, comparison: 
         crossed=case.crossed,
         unlaid=unlaid(beside.crossing, plan.services),
         names=tuple(beside.crossing.names),
+        pinged=tuple(beside.pinged),
     )
 
 
@@ -262,7 +265,9 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
 
 
 async def _beside(session: ProbeSession, plan: ProbePlan, model: Model, options: Options, found: Beside) -> None:
-    """Time how soon policies hold, and try Services; only after policies were read again, since both make some."""
+    """Ping, time how soon policies hold, try Services; the last two make policies, after those were read again."""
+    if plan.pings:
+        found.pinged.extend(await session.send_pings(plan.pings))
     if plan.timing is not None:
         await session.time_enforcement(plan.timing, found.traces)
     if plan.services is not None:

@@ -316,6 +316,7 @@ def options_from(flags: argparse.Namespace) -> Options:
         externals=parse_externals(flags.external),
         targets=Targets(flags.targets),
         never_ports=never_ports(flags),
+        ping=flags.ping,
         enforce_time=mode is Mode.SENTINEL if flags.enforce_time is None else flags.enforce_time,
     )
 

@@ -19,6 +19,7 @@ from auditor.model.options import Mode, Options, Targets
 from auditor.model.probe import ProbePlan
 from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over
+from auditor.pings import with_pings
 from auditor.plan import estimate, is_audited, is_system, make_plan, own_namespaces
 from auditor.ports import OnEvent, RawSnapshot, SnapshotSource
 from auditor.predict import predict
@@ -131,13 +132,14 @@ def _shadowed(snapshot: Snapshot, engine: Identification, options: Options) -> F
     matrix = predict(stage.acted, stage.covers, engine.dialect, own=True)
     plan = make_plan(stage.acted, matrix, options, engine.dialect)
     plan = Told(stage.names).plan(equivalent(plan, stage, matrix))
+    plan = with_pings(replace(plan, estimate=estimate(plan, options)), options)
     model = Model(stage.acted, own_namespaces(), engine.dialect)
-    return Forecast(snapshot, matrix, replace(plan, estimate=estimate(plan, options)), engine, model, scene=stage)
+    return Forecast(snapshot, matrix, plan, engine, model, scene=stage)
 
 
 def _with_more(plan: ProbePlan, snapshot: Snapshot, options: Options) -> ProbePlan:
     """The plan with what is measured beside its flows."""
-    return with_services(with_timing(plan, snapshot, options), snapshot, options)
+    return with_services(with_timing(with_pings(plan, options), snapshot, options), snapshot, options)
 
 
 def _in_reach(pod: Pod, options: Options) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from auditor.events import Event
 from auditor.model.journal import Entry, Marks
+from auditor.model.ping import Ping, Pinged
 from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, ServicePlan, Timing
 from auditor.model.service_path import Laid, Named, Naming
@@ -62,6 +63,9 @@ class ProbeSession(Protocol):
 
     async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
         """Look names up in pods that are placed; every naming gets exactly one answer or more."""
+
+    async def send_pings(self, pings: Sequence[Ping]) -> Sequence[Pinged]:
+        """Ask for ICMP echoes from pods that are placed; every ping gets exactly one answer."""
 
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
         """Make policies in own namespaces; the reason where one was not accepted, else empty."""

@@ -19,6 +19,7 @@ from auditor.model.cluster import Node, PolicyObject
 from auditor.model.flow import Decision
 from auditor.model.journal import Entry, Marks, Round, Seat, Seen, Stage, Way
 from auditor.model.options import Options
+from auditor.model.ping import Ping, Pinged
 from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, PlannedFlow, Probe, ServicePlan, Timing
 from auditor.model.service_path import Laid, Named, Naming
@@ -150,6 +151,10 @@ class Recorded:
     async def look_up(self, namings: Sequence[Naming]) -> Sequence[Named]:
         """Look names up as the session does."""
         return await self._session.look_up(namings)
+
+    async def send_pings(self, pings: Sequence[Ping]) -> Sequence[Pinged]:
+        """Ping as the session does; nothing of it is noted, because no verdict leans on it."""
+        return await self._session.send_pings(pings)
 
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
         """Make policies as the session does."""

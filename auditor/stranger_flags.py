@@ -49,6 +49,13 @@ def add_strangers(group: argparse._ArgumentGroup) -> None:
         metavar="PORT",
         help=f"a port of real pods that --targets real leaves alone, besides {never}; repeatable",
     )
+    group.add_argument(
+        "--ping",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="also have probe pods ask each other for ICMP echoes, never a workload: a diagnostic that NetworkPolicy "
+        "says nothing about, and no part of any verdict (default: no)",
+    )
 
 
 def _port(text: str) -> int:

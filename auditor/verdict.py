@@ -17,6 +17,7 @@ from auditor.model.flow import Verdict
 from auditor.model.handshake import Beyond
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
+from auditor.model.ping import Pinged
 from auditor.model.probe import Mark, NotPlaced, Outcome, Placed, ProbePlan
 from auditor.model.report import Summary
 from auditor.model.service_path import JUDGED, Crossed, Named
@@ -74,6 +75,8 @@ class Material:
     """What of them could not be made or found by its name, and why."""
     names: tuple[Named, ...] = ()
     """What came of looking names up."""
+    pinged: tuple[Pinged, ...] = ()
+    """What came of ICMP, of which nothing here is made."""
 
 
 def summarise(material: Material, options: Options) -> Summary:

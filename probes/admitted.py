@@ -205,6 +205,7 @@ def without_refused(
         stand_ins=tuple(item for item in plan.stand_ins if item.key not in reasons),
         flows=tuple(flow for flow in plan.flows if not {flow.source, flow.destination} & reasons.keys()),
         handshakes=tuple(item for item in plan.handshakes if item.source not in reasons),
+        pings=tuple(item for item in plan.pings if not {item.source, item.destination} & reasons.keys()),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
         notes=tuple(sorted({*plan.notes, *notes})),
     )

@@ -85,6 +85,8 @@ class AgentSpec:
     """The program that ends it from inside a pod that stays."""
     resolver: str = ""
     """What looks names up in a pod that runs already; it needs an exec."""
+    echoer: str = ""
+    """What sends ICMP echo requests from there, in the same way."""
 
     @property
     def stop(self) -> tuple[str, ...]:

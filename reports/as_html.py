@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from auditor.model.report import AuditReport
-from reports import enforcement, handshakes, service_paths, words
+from reports import enforcement, handshakes, pings, service_paths, words
 from reports.expectations import sentence
 from reports.heatmap import BLOCKS_ABOVE
 from reports.payload import FIELDS, FLOWS, flow_texts, payload
@@ -47,6 +47,9 @@ def render(report: AuditReport) -> str:
         service_paths_sentence=service_paths.sentence(shown.service_paths),
         service_paths_meaning=service_paths.MEANING,
         names_meaning=service_paths.NAMES_MEANING,
+        pings_title=pings.TITLE,
+        pings_sentence=pings.sentence(shown.pings),
+        pings_meaning=pings.MEANING,
         signs=words.AGREEMENTS.values(),
         cell_signs=words.CELL_SIGNS,
         fields=FIELDS,

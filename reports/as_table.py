@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.model.report import AuditReport
-from reports import enforcement, handshakes, service_paths
+from reports import enforcement, handshakes, pings, service_paths
 from reports.columns import MIN_WIDTH, Cell, Ink, Painted, paragraph, table, table_width
 from reports.expectations import HEADERS, sentence
 from reports.heatmap import NamespaceCell, NamespaceMatrix
@@ -62,6 +62,7 @@ class _Page:
         yield from self.section("Time to enforce", self.timed())
         yield from self.section("Paths through Services", self.service_paths())
         yield from self.section("Names", self.names())
+        yield from self.section(pings.TITLE, self.pings())
         yield from self.section("Limits", self.points(self.view.report.limits))
         yield from self.section("Warnings", self.points(self.view.report.warnings))
         yield from self.section("Pods that stay marked", self.points(self.view.marked))
@@ -207,6 +208,24 @@ class _Page:
             yield from paragraph(service_paths.NAMES_MEANING, self.width)
             yield from table(service_paths.NAME_HEADERS, rows, self.width, self.ink)
         yield from self.left_out(found, "names")
+
+    def pings(self) -> Iterator[str]:
+        """List what came of ICMP, pairs that came out alike together."""
+        found = self.view.pings
+        rows: list[list[Cell]] = [
+            [
+                _said(row.sign),
+                row.between,
+                row.pairs,
+                row.examples,
+                row.told,
+            ]
+            for row in found[:ROWS]
+        ]
+        if rows:
+            yield from paragraph(f"{pings.sentence(found)} {pings.MEANING}", self.width)
+            yield from table(pings.HEADERS, rows, self.width, self.ink)
+        yield from self.left_out(found, "groups of pings")
 
     def surprises(self) -> Iterator[str]:
         """List leaks, blockages and late flows, each with its policy."""

@@ -40,6 +40,7 @@ def render(plan: ProbePlan, matrix: ReachabilityMatrix, options: Options, answer
         f"would take about {cost.seconds} s, and {options.settle:g} s more where there are surprises",
         *_timing(plan.timing),
         *_services(plan.services),
+        *_pings(plan),
         "",
     ]
     titles = {identity.id: identity.title for identity in matrix.identities}
@@ -106,6 +107,11 @@ def _services(plan: ServicePlan | None) -> list[str]:
             f"{plural(1 + len(plan.callers), 'pod')} of these for it; removes all of it again"
         )
     ]
+
+
+def _pings(plan: ProbePlan) -> list[str]:
+    pairs = f"{len(plan.pings)} pairs of probe pods"
+    return [f"would try ICMP between {pairs}, as a diagnostic: no verdict comes of it"] * bool(plan.pings)
 
 
 def _chosen(plan: ProbePlan, options: Options) -> str:

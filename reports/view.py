@@ -16,6 +16,7 @@ from reports.expectations import Expected, expected_rows
 from reports.flows import FlowRow, flow_rows
 from reports.handshakes import Met, handshake_rows
 from reports.heatmap import CONTROL_TITLE, NamespaceMatrix, PodMatrix, is_control, namespace_matrix, pod_matrix
+from reports.pings import Pings, ping_rows
 from reports.service_paths import Crossing, Naming, name_rows, path_rows
 from reports.untested import Gap, gaps
 from reports.words import Sign, plural
@@ -117,6 +118,8 @@ class View:
     """What came of ways through netaudit's own Services."""
     names: tuple[Naming, ...]
     """What DNS said of one of them."""
+    pings: tuple[Pings, ...]
+    """What came of ICMP, which is no part of anything else here."""
     report: AuditReport
 
 
@@ -150,6 +153,7 @@ def view(report: AuditReport) -> View:
         marked=(marks.sentence(report.marked), *marks.marked_rows(report.marked)) if report.marked else (),
         service_paths=path_rows(report.service_paths),
         names=name_rows(report.names),
+        pings=ping_rows(report),
         report=report,
     )
 

@@ -19,6 +19,7 @@ from auditor.evaluate.model import Model
 from auditor.events import Event
 from auditor.model.cluster import Pod, Snapshot
 from auditor.model.flow import Direction, Protocol, Traffic, Verdict
+from auditor.model.ping import Echo, Ping, Pinged
 from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import (
     Mark,
@@ -135,7 +136,6 @@ class FakeBackend:
     deniers: Deniers
     twists: Sequence[Twist] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
-    """Stand-ins that do not start, by key, with the reason."""
     cut_off_in: int | None = None
     """The round in which the budget ends."""
     reacted_in: int | None = None
@@ -162,17 +162,14 @@ class FakeBackend:
     timelines: Callable[[Change], Trace] = quick
     """What is seen of a change on every node."""
     timed_in: float = 20.0
-    """Seconds that timing takes."""
     refused: Mapping[Way, str] = field(default_factory=dict)
-    """Services that are not accepted, with the reason."""
     dns: Callable[[int, Naming, str], Answer] = lambda _, __, own: Answer(Resolving.RESOLVED, (own,), "in the fake", 3)
     """What comes of a name, by the turn of asking; given the server's own address."""
     looked: list[list[Naming]] = field(default_factory=list)
-    """Names that were looked up, by turn."""
     refused_policies: str = ""
     """Why policies are not accepted that are made while the run is under way; empty where they are."""
     made: list[NetworkPolicy] = field(default_factory=list)
-    """Policies that were made while the run was under way."""
+    echo: Callable[[Ping], Echo] = lambda _: Echo.ANSWERED
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         self.rehearsed.append(plan)
@@ -275,6 +272,9 @@ class FakeSession:
             Named(naming, (self.backend.dns(turn, naming, server.pod.address(naming.family) or ""),) * naming.tries)
             for naming in namings
         ]
+
+    async def send_pings(self, pings: Sequence[Ping]) -> Sequence[Pinged]:
+        return [Pinged(item, self.backend.echo(item), "in the fake", 2, 3) for item in pings]
 
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
         if self.backend.refused_policies:

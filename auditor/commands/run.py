@@ -37,7 +37,7 @@ from auditor.ports import SnapshotSource
 from auditor.progress import Reporter
 from auditor.sentinel import POLICED
 from auditor.verdict import incompleteness
-from probes.agents import courier_of, resolver_of, stopper_of, text_of
+from probes.agents import courier_of, echoer_of, resolver_of, stopper_of, text_of
 from probes.backends.kubernetes import KubernetesBackend
 from probes.placement import AgentSpec, Marks, choose_agent
 from reports import FORMATS
@@ -106,6 +106,7 @@ async def _audit(
             courier,
             stopper=stopper_of(agent),
             resolver=resolver_of(agent),
+            echoer=echoer_of(agent),
         ),
         nonce=lambda: _random(24),
         start_timeout=options.start_timeout,

@@ -107,6 +107,8 @@ class Options:
     """By which they are drawn."""
     enforce_time: bool = False
     """Whether it is timed how soon policies hold, with a policy and two pods for each node of netaudit's own."""
+    ping: bool = False
+    """Whether probe pods ask each other for ICMP echoes as well: a diagnostic, and never a verdict."""
     expectations: tuple[Expectation, ...] = ()
     """What the user says must work and must not."""
     externals: tuple[External, ...] = ()

@@ -13,6 +13,7 @@ from auditor.model.cluster import ContainerPort, Pod, ServicePort
 from auditor.model.flow import Decision, Family, Protocol
 from auditor.model.handshake import Handshake
 from auditor.model.matrix import Query
+from auditor.model.ping import Ping
 from auditor.model.policy import NetworkPolicy
 
 
@@ -245,6 +246,8 @@ class ProbePlan:
     """What is timed once the flows were tried; None where nothing is."""
     services: ServicePlan | None = None
     """What is tried through Services after that; None where nothing is."""
+    pings: tuple[Ping, ...] = ()
+    """What is asked for an ICMP echo once the flows were tried, by id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from auditor.model.ping import PingEntry
+
 SCHEMA = "netaudit.report/1"
 
 
@@ -41,8 +43,7 @@ class Run:
     enforce_time: bool = False
     """Whether it was timed how soon policies hold: `enforcement`."""
     targets: str = "pod"
-    """What was connected to beside probe pods: pod: nothing; real: workloads' own pods; service: netaudit's own
-    Services."""
+    """What was connected to beside probe pods: pod: nothing; real: real pods; service: netaudit's own Services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,7 @@ class Summary:
     handshakes_wrong: int = 0
     """Of these, leaks, blockages, and what is not as the user expects."""
     service_paths: int = 0
-    """Through netaudit's own Services, and beside them for comparison; they count neither as planned nor in
-    `coverage`."""
+    """Through netaudit's own Services, and beside them; they count neither as planned nor in `coverage`."""
     service_paths_wrong: int = 0
     """Of these, leaks and blockages."""
     gaps: list[str] = field(default_factory=list)
@@ -333,8 +333,7 @@ class EnforcementEntry:
     node: str
     direction: str
     change: str
-    """new policy: made over a pod that runs and talks; fresh pod: begins under a policy that stands; policy removed:
-    what it denied is to get through again."""
+    """new policy: over a pod that runs and talks; fresh pod: under a policy that stands; policy removed: after it."""
     pace: str
     """at once: already in the first try; after a while; never: not within the limit; inconclusive."""
     milliseconds: int
@@ -397,3 +396,5 @@ class AuditReport:
     """By id; empty where no Service was tried."""
     names: list[NameEntry] = field(default_factory=list)
     """In the order of the nodes; empty where no name was looked up."""
+    pings: list[PingEntry] = field(default_factory=list)
+    """By id; empty where nothing was pinged."""

@@ -11,6 +11,8 @@ COURIERS: Mapping[str, str] = {"shell": "courier.sh", "python": "courier.py"}
 """By agent, what hands it its work where nobody may exec."""
 RESOLVERS: Mapping[str, str] = {"shell": "names.sh", "python": "names.py"}
 """By agent, what looks names up beside it."""
+ECHOERS: Mapping[str, str] = {"shell": "echo.sh", "python": "echo.py"}
+"""By agent, what sends ICMP echo requests beside it."""
 
 STOPPERS: Mapping[str, str] = {"shell": "stop.sh", "python": "stop.py"}
 """By agent, what ends it where its pod stays."""
@@ -34,6 +36,11 @@ def stopper_of(agent: str) -> str:
 def resolver_of(agent: str) -> str:
     """The whole program that looks names up in a pod of an agent."""
     return _read(RESOLVERS[agent])
+
+
+def echoer_of(agent: str) -> str:
+    """The whole program that sends ICMP echo requests from a pod of an agent."""
+    return _read(ECHOERS[agent])
 
 
 def _read(part: str) -> str:

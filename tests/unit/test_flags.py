@@ -243,3 +243,10 @@ def test_port_that_is_none(word: str) -> None:
 def test_logs_time_nothing() -> None:
     with pytest.raises(UsageError, match="cannot time"):
         options("--transport", "logs", "--enforce-time")
+
+
+def test_icmp_is_tried_where_it_is_asked_for() -> None:
+    assert not options().ping
+    assert options("--ping").ping
+    assert not options("--ping", "--no-ping").ping
+    assert options("--mode", "sentinel", "--ping").ping

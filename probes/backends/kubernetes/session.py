@@ -15,6 +15,7 @@ from typing import Any
 from auditor.cluster.api import KubeApi
 from auditor.errors import ApiRefused, NetauditError
 from auditor.events import Progressed, StageStarted, Warned
+from auditor.model.ping import Ping, Pinged
 from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import (
     Mark,
@@ -42,6 +43,7 @@ from probes.backends.kubernetes.homes import HOME, NotMade, ensure_namespaces, m
 from probes.backends.kubernetes.lease import Clock, HeldLease
 from probes.backends.kubernetes.lodging import Lodging
 from probes.backends.kubernetes.names import look_up
+from probes.backends.kubernetes.pings import send_pings
 from probes.backends.kubernetes.pods import PodFollower, settled, unsettled_reason
 from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.services import lay, make_policies, make_policy, not_laid
@@ -49,11 +51,7 @@ from probes.backends.kubernetes.stopwatch import Stopwatch, Workshop, untimed
 from probes.backends.kubernetes.surroundings import Surroundings
 from probes.guard import Guard, Worn, own_reaction
 from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
-from probes.placement import (
-    AgentSpec,
-    Marks,
-    pod_manifest,
-)
+from probes.placement import AgentSpec, Marks, pod_manifest
 from probes.runner import run_batches
 
 CREATORS = 16
@@ -379,6 +377,13 @@ class _Session:
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         self._asked += 1
         work = look_up(self._backend.api, self._backend.agent, here, self._asked, namings)
+        return await self._around.unless_withdrawn(work)
+
+    async def send_pings(self, pings: Sequence[Ping]) -> Sequence[Pinged]:
+        """Ask for ICMP echoes from pods that run."""
+        self._on_event(StageStarted("ping", total=len(pings)))
+        here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
+        work = send_pings(self._backend.api, self._backend.agent, here, pings)
         return await self._around.unless_withdrawn(work)
 
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:

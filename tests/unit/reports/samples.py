@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from auditor.accord import MEANINGS
 from auditor.model.expectation import Accord
 from auditor.model.finding import Agreement
 from auditor.model.flow import Direction
+from auditor.model.ping import Between, Echo, PingEntry
 from auditor.model.probe import Way
 from auditor.model.report import (
     AuditReport,
@@ -317,6 +319,45 @@ def _path(way: Way, agreement: Agreement) -> ServicePathEntry:
     )
 
 
+def pings() -> AuditReport:
+    """Every echo of both kinds of pairs, two of one kind alike, and one with hostile texts."""
+    alike = [_ping(Between.PODS, Echo.SILENT, source_node="n2"), _ping(Between.PODS, Echo.SILENT, family="IPv6")]
+    entries = [_ping(between, echo) for between in Between for echo in Echo]
+    hostile = _ping(Between.PODS, Echo.FAULT, source_node=EVIL, source_identity=TRICKS, reason=TRICKS, meaning=EVIL)
+    odd = _ping(Between.PODS, Echo.FAULT, outcome="a word of a later version")
+    found = [*entries, *alike, hostile, odd]
+    return replace(clean(), pings=[replace(item, id=number) for number, item in enumerate(found, 1)])
+
+
+def _ping(between: Between, echo: Echo, **more: Any) -> PingEntry:
+    twins = between is Between.TWINS
+    told = {Echo.SILENT: "an engine that drops ICMP together with the ports that policies deny"}
+    reasons = {
+        Echo.ANSWERED: "an echo came back",
+        Echo.REFUSED: "said to be unreachable or prohibited (exit 113)",
+        Echo.SILENT: "no echo within the time limit",
+        Echo.FAULT: "the exec failed: it answered 500",
+        Echo.NOT_POSSIBLE: "the probe image has no ping, or the node's kernel no such socket",
+    }
+    entry = PingEntry(
+        id=0,
+        between=between.value,
+        source="c0a" if twins else "f",
+        destination="c1b" if twins else "b",
+        source_identity="control" if twins else "f",
+        destination_identity="control" if twins else "b",
+        source_node="n1",
+        destination_node="n2",
+        family="IPv4",
+        outcome=echo.value,
+        reason=reasons[echo],
+        meaning="" if twins else told.get(echo, ""),
+        tries=2,
+        milliseconds=3 if echo is Echo.ANSWERED else -1,
+    )
+    return replace(entry, **more)
+
+
 SAMPLES: dict[str, AuditReport] = {
     "clean": clean(),
     "datagrams": datagrams(),
@@ -329,6 +370,7 @@ SAMPLES: dict[str, AuditReport] = {
     "nothing-enforced": nothing_enforced(),
     "nothing-tested": nothing_tested(),
     "one-node-leaking": one_node_leaking(),
+    "pings": pings(),
     "services": services(),
     "timed": timed(),
 }
