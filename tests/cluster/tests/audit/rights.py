@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -14,8 +14,8 @@ from tests.cluster.tests.audit.command import ROOT, Command, until
 from tests.cluster.tests.audit.site import Object, Site
 
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
-MODES = {"clone": ("read-only", "clone"), "sentinel": ("sentinel",), "inplace": ("read-only", "inplace")}
-"""Whose rbac.yaml files, together, are the rights of a mode."""
+OVERLAYS = tuple(sorted(file.parent.name for file in KUSTOMIZE.glob("*/kustomization.yaml")))
+"""The folders of roles, each of which is applied alone."""
 RBAC = "rbac.authorization.k8s.io"
 HOME = "netaudit"
 ACCOUNT = f"system:serviceaccount:{HOME}:netaudit"
@@ -34,13 +34,41 @@ class Right(NamedTuple):
     def __str__(self) -> str:
         """Say it as `kubectl auth can-i` would be asked."""
         group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group}" + (f" in {self.home}" if self.home else "")
+        name = f" {self.name}" if self.name else ""
+        return f"{self.verb} {self.resource}{group}{name}" + (f" in {self.home}" if self.home else "")
 
 
-def objects_of(mode: str) -> list[Object]:
-    """Everything that the kustomization of a mode makes."""
-    files = [KUSTOMIZE / part / "rbac.yaml" for part in MODES[mode]]
-    return [item for file in files for item in yaml.safe_load_all(file.read_text())]
+def objects_of(overlay: str) -> list[Object]:
+    """Everything that a kustomization makes."""
+    stored = yaml.safe_load((KUSTOMIZE / overlay / "kustomization.yaml").read_text())
+    made: list[Object] = []
+    for name in stored["resources"]:
+        below = name.startswith("../")
+        file = KUSTOMIZE / overlay / name
+        made += objects_of(name.removeprefix("../")) if below else yaml.safe_load_all(file.read_text())
+    for patch in stored.get("patches") or ():
+        wanted = patch["target"]["kind"], patch["target"]["name"]
+        for item in made:
+            if (item["kind"], item["metadata"]["name"]) == wanted:
+                _patch(item, yaml.safe_load(patch["patch"]))
+    return made
+
+
+def _patch(item: Object, steps: Sequence[Object]) -> None:
+    """Carry out the few operations of a JSON patch that kustomizations here make use of."""
+    for step in steps:
+        *outer, last = step["path"].strip("/").split("/")
+        place: Any = item
+        for part in outer:
+            place = place[int(part) if isinstance(place, list) else part]
+        where = int(last) if isinstance(place, list) and last != "-" else last
+        if step["op"] == "test":
+            assert place[where] == step["value"], step
+        elif step["op"] == "replace":
+            place[where] = step["value"]
+        else:
+            assert (step["op"], last) == ("add", "-"), step
+            place.append(step["value"])
 
 
 def rights_of(item: Object) -> list[Right]:
@@ -56,9 +84,9 @@ def rights_of(item: Object) -> list[Right]:
     ]
 
 
-def rights(mode: str) -> list[Right]:
-    """The rights of a mode, each once."""
-    return list(dict.fromkeys(right for item in objects_of(mode) for right in rights_of(item)))
+def rights(overlay: str) -> list[Right]:
+    """The rights that an overlay gives, each once."""
+    return list(dict.fromkeys(right for item in objects_of(overlay) for right in rights_of(item)))
 
 
 def role_with(item: Object, kept: Sequence[Right]) -> Object:
@@ -72,14 +100,14 @@ def role_with(item: Object, kept: Sequence[Right]) -> Object:
 
 
 class Grants:
-    """The rights of one mode, given to its account in a cluster."""
+    """The rights of one overlay, given to its account in a cluster."""
 
-    def __init__(self, site: Site, mode: str) -> None:
+    def __init__(self, site: Site, overlay: str) -> None:
         """Give all of them."""
         self._site = site
-        self._objects = objects_of(mode)
+        self._objects = objects_of(overlay)
         site.apply(*self._objects)
-        for right in rights(mode):
+        for right in rights(overlay):
             self._await(right, allowed=True)
 
     def command(self, folder: Path) -> Command:
