@@ -44,11 +44,12 @@ class Case(NamedTuple):
         return "inplace" in self.words
 
     def lacked(self) -> list[Right]:
-        """The rights that are taken away in turn, those of this run alone first."""
+        """The rights that are taken away in turn, those of this run alone first; of several names the first."""
         known = set(rights(self.base)) if self.base else set()
         found = [right for right in rights(self.overlay) if right not in known and right.group != UNSERVED]
+        firsts = {right._replace(name=""): right for right in reversed(found)}
         reads = set(rights("read-only"))
-        return sorted(found, key=lambda right: right in reads)
+        return sorted((right for right in found if right in firsts.values()), key=lambda right: right in reads)
 
     def may_lack(self, right: Right) -> bool:
         """Whether a run without it may be as one with it."""
@@ -68,7 +69,7 @@ CASES = {
         Case("clone-logs", (*BESIDE, "--transport", "logs"), base="clone"),
         # Where Services and policies go with their namespace nobody need remove them one by one.
         Case("clone-services", (*BESIDE, "--targets", "service"), frozenset({HOME, POLICED}), base="clone"),
-        Case("sentinel-services", (*WITHIN, "--targets", "service"), OWN, base="sentinel"),
+        Case("sentinel-services", (*WITHIN, "--no-enforce-time", "--targets", "service"), OWN, base="sentinel"),
         Case("shadow", (*BESIDE, "--mode", "shadow")),
         Case("inplace", (*BESIDE, "--mode", "inplace")),
     )
