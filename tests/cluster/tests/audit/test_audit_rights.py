@@ -63,7 +63,8 @@ def stage(
     site.clear()
     rights_site.deploy(site)
     given = {item["metadata"]["name"] for item in objects_of(case.overlay) if item["kind"] == "Namespace"}
-    site.apply(*(namespace(home, **OWN_LABELS) for home in sorted(case.homes - given)))
+    for home in sorted(case.homes - given):
+        site.apply(namespace(home, **OWN_LABELS))
     grants = Grants(site, case.overlay)
     whole = grants.command(tmp_path_factory.mktemp("whole")).run(*case.words)
     results.note(f"{case.overlay}: with all rights", whole, left(site, case))
