@@ -148,11 +148,12 @@ def test_without_one_right(
 
 
 def is_named(item: str, result: Result) -> bool:
-    """Whether stderr names what was left: by its name, or by how it begins and where it is."""
+    """Whether stderr names what was left: itself, the namespace that it is in, or how it begins and where."""
     home, _, name = item.partition(" ")[2].rpartition("/")
-    begun = [line for line in result.err.splitlines() if line.startswith("not removed: what begins with")]
-    told = [line for line in result.err.splitlines() if line.startswith(("not removed", "pod "))]
-    return any(name in line for line in told) or any(home in line for line in begun)
+    lines = [line.strip() for line in result.err.splitlines()]
+    told = [line for line in lines if line.startswith(("not removed: ", "pod "))]
+    around = [line for line in told if "what begins with" in line or f"/namespaces/{home}: " in line]
+    return any(name in line for line in told) or any(home in line for line in around)
 
 
 def sweep(stage: Stage, folder: Path) -> list[str]:
