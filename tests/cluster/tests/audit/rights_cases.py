@@ -61,6 +61,10 @@ BESIDE = ("run", *SOON, "-n", rights_site.SHOP)
 WITHIN = ("run", *SOON, "--mode", "sentinel")
 OWN = frozenset({HOME, CONTROLS, POLICED})
 STAYS = {f"get pods in {home}": SLOW for home in (CONTROLS, POLICED)}
+WHOLE = dict.fromkeys(
+    ("delete pods", "get deployments.apps", "delete deployments.apps"),
+    "where its namespaces stay, because somebody made them, pods and holders go one by one: shown in shadow mode",
+)
 CASES = {
     case.overlay: case
     for case in (
@@ -70,7 +74,8 @@ CASES = {
         # Where Services and policies go with their namespace nobody need remove them one by one.
         Case("clone-services", (*BESIDE, "--targets", "service"), frozenset({HOME, POLICED}), base="clone"),
         Case("sentinel-services", (*WITHIN, "--no-enforce-time", "--targets", "service"), OWN, base="sentinel"),
-        Case("shadow", (*BESIDE, "--mode", "shadow")),
-        Case("inplace", (*BESIDE, "--mode", "inplace")),
+        # In the namespace that stays pods and holders are removed one by one, and others are made and removed whole.
+        Case("shadow", (*BESIDE, "--mode", "shadow"), frozenset({HOME, CONTROLS})),
+        Case("inplace", (*BESIDE, "--mode", "inplace"), kept=WHOLE),
     )
 }

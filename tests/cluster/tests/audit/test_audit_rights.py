@@ -6,6 +6,7 @@ Where Cilium enforces, so that the whole of the rights gives exit code 0 and wha
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,9 +183,10 @@ def answers(report: Report) -> Counter[str]:
 
 
 def warnings(result: Result) -> set[str]:
-    """What a run said beside its stages, and in its report's own warnings."""
+    """What a run said beside its stages, and in its report's own warnings, of whichever pod it took."""
     told = {line for line in result.err.splitlines() if line.startswith(("warning", "not removed"))}
-    return told | set(result.report.raw.get("warnings") or ()) | set(result.report.raw.get("limits") or ())
+    found = told | set(result.report.raw.get("warnings") or ()) | set(result.report.raw.get("limits") or ())
+    return {re.sub(r"^pod \S+:", "a pod:", text) for text in found}
 
 
 def check_honest(stage: Stage, result: Result) -> None:
