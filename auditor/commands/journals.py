@@ -23,7 +23,7 @@ from auditor import __version__
 from auditor.errors import RunInProgress, UsageError
 from auditor.events import StageStarted, Warned
 from auditor.model.journal import SCHEMA, Entry, Header, Marks
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 from auditor.past import Past, past_of
 from auditor.ports import OnEvent
 from auditor.recording import FIRST, deciding_options, decode, encode
@@ -72,7 +72,9 @@ class JournalFile:
         return self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def begin(self, cluster: str, marks: Marks) -> None:
-        """Make the file, after old ones were swept."""
+        """Make the file, after old ones were swept; none in a mode whose runs nobody goes on from."""
+        if self.options.mode is not Mode.CLONE:
+            return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sweep(self.folder)

@@ -14,7 +14,7 @@ from auditor.commands.journals import KEPT, JournalFile, discard, folder_of, kep
 from auditor.errors import NetauditError, RunInProgress, UsageError
 from auditor.events import Event, StageStarted, Warned
 from auditor.model.journal import Marks, Round
-from auditor.model.options import Options
+from auditor.model.options import Mode, Options
 
 RUN = "ab12cd"
 MARKS = Marks("wide", {}, {})
@@ -53,6 +53,18 @@ def refusal(folder: Path, run: str) -> NetauditError:
     with pytest.raises(NetauditError) as caught:
         load(folder, run)
     return caught.value
+
+
+@pytest.mark.parametrize("mode", [Mode.SENTINEL, Mode.SHADOW, Mode.INPLACE])
+def test_a_mode_that_refuses_to_go_on_keeps_none_and_promises_nothing(
+    tmp_path: Path, said: list[Event], mode: Mode
+) -> None:
+    made = JournalFile(tmp_path / "notes", RUN, Options(mode=mode), lambda: NOW, said.append)
+    with kept(made):
+        made.begin("uid", MARKS)
+        made.write(Round("now"))
+    assert said == []
+    assert not made.folder.exists()
 
 
 def test_only_its_owner_reads_it(journal: JournalFile) -> None:
