@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.cluster.artifacts import busybox, ciliumimage, containerd, images, ownimage, programs, roots
+from tests.cluster.artifacts import busybox, ciliumimage, containerd, images, iputils, ownimage, programs, roots
 from tests.cluster.artifacts.cache import Artifact
 
 CATALOGUE: Mapping[str, Artifact] = {
@@ -15,6 +15,7 @@ CATALOGUE: Mapping[str, Artifact] = {
     for artifact in (
         *programs.ARTIFACTS,
         *busybox.ARTIFACTS,
+        *iputils.ARTIFACTS,
         *images.ARTIFACTS,
         *roots.ARTIFACTS,
         *ciliumimage.ARTIFACTS,
