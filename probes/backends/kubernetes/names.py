@@ -11,7 +11,7 @@ from auditor.errors import NetauditError
 from auditor.model.probe import Placed
 from auditor.model.service_path import Answer, Named, Naming, Resolving
 from probes import wire
-from probes.backends.kubernetes.conversation import STALL, by_exec
+from probes.backends.conversation import STALL, by_exec
 from probes.outcome import classify_lookup
 from probes.placement import AgentSpec
 from probes.questions import Question, encode_questions

@@ -11,7 +11,7 @@ from auditor.errors import NetauditError
 from auditor.model.ping import Echo, Ping, Pinged
 from auditor.model.probe import Placed
 from probes import wire
-from probes.backends.kubernetes.conversation import STALL, by_exec
+from probes.backends.conversation import STALL, by_exec
 from probes.echoes import MOST, Request, classify_echo, encode_requests
 from probes.placement import AgentSpec
 

@@ -34,10 +34,9 @@ from auditor.model.service_path import Laid, Named, Naming
 from auditor.model.timing import Trace
 from auditor.ports import OnEvent, ProbeSession
 from probes.admitted import obstacle, rehearsed, unforeseen
+from probes.backends.conversation import Desk, Logs
 from probes.backends.kubernetes import sweep
 from probes.backends.kubernetes.announce import announce, began, ended
-from probes.backends.kubernetes.batch import carry_out, stage_of
-from probes.backends.kubernetes.conversation import Desk, Logs
 from probes.backends.kubernetes.ending import Ending, to_the_end, unfailing
 from probes.backends.kubernetes.homes import HOME, NotMade, ensure_namespaces, make_holder
 from probes.backends.kubernetes.lease import Clock, HeldLease
@@ -49,14 +48,11 @@ from probes.backends.kubernetes.rehearse import rehearse
 from probes.backends.kubernetes.services import lay, make_policies, make_policy, not_laid
 from probes.backends.kubernetes.stopwatch import Stopwatch, Workshop, untimed
 from probes.backends.kubernetes.surroundings import Surroundings
+from probes.backends.rounds import Rounds
 from probes.guard import Guard, Worn, own_reaction
-from probes.pace import SLOWEST, Room, bound_at, level_within, split, strain
 from probes.placement import AgentSpec, Marks, pod_manifest
-from probes.runner import run_batches
 
 CREATORS = 16
-ROUNDS_IN_BUDGET = 5
-"""A round that was slowed down may take this part of the budget; three of them leave time for the rest."""
 UNDER_WAY = 1.0
 """Seconds in which a request whose sender was cancelled may still come through."""
 
@@ -223,8 +219,7 @@ class _Session:
         self._logs = Logs()
         self._asked = 0
         """How often names were looked up."""
-        self._level = 0
-        """How often the pace was halved."""
+        self._rounds = Rounds(backend.agent, on_event)
 
     @property
     def placed(self) -> Mapping[str, Placed | NotPlaced]:
@@ -317,27 +312,10 @@ class _Session:
 
     async def run_round(self, number: int, probes: Sequence[Probe]) -> Sequence[Observation]:
         """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""
-        self._on_event(StageStarted(stage_of(number, probes), total=len(probes)))
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
-        nodes = {key: item.pod.node for key, item in here.items()}
-        agent = self._backend.agent
-        level = level_within(self._level, agent.name, probes, nodes, agent.seconds / ROUNDS_IN_BUDGET)
-        bound = bound_at(agent.name, level)
-        api, chance = self._backend.api, self._backend.chance
-        desk = Desk(api, agent, here, number, self._elapsed, chance, self._execs, self._greeted, self._logs)
-        batches = split(probes, nodes, bound, frozenset(key for key, item in here.items() if item.stand_in.pod))
-        work = run_batches(
-            batches, Room(bound), partial(carry_out, desk), lambda done: self._on_event(Progressed(done))
-        )
-        seen = await self._around.unless_withdrawn(work)
-        self._slow_down(strain(seen, frozenset(key for key in here if here[key].stand_in.role is Role.CONTROL)))
-        return seen
-
-    def _slow_down(self, steps: int) -> None:
-        """Never up again: the closing round, on which everything rests, must not be the one that is too fast."""
-        if steps and self._level < SLOWEST:
-            self._level = min(SLOWEST, self._level + steps)
-            self._on_event(Warned("attempts that no policy stops were late or lost: the next round goes slower"))
+        it = self._backend
+        desk = Desk(it.api, it.agent, here, number, self._elapsed, it.chance, self._execs, self._greeted, self._logs)
+        return await self._around.unless_withdrawn(self._rounds.run(desk, probes))
 
     async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
         """Make and remove a policy over pods made for it, and watch."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pytest
 
 from auditor.model.probe import Observation, Outcome
-from probes.backends.kubernetes.conversation import ASKS, EXECS, asks_left
+from probes.backends.conversation import ASKS, EXECS, asks_left
 from tests.memory_api import MemoryApi, Step
 from tests.unit.probes.backends.acting import PROBES, a_run, answering, now, speech
 

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.model.probe import Observation, Outcome, Probe
 from auditor.ports import ProbeSession
-from probes.backends.kubernetes import conversation
+from probes.backends import conversation
 from probes.placement import WORK, AgentSpec
 from tests.evidence import V4
 from tests.memory_api import MemoryApi, Step

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from auditor.cluster.api import KubeApi
 from auditor.errors import NetauditError
 from auditor.model.probe import Placed, Probe
 from auditor.rounds import CLOSING, OPENING
@@ -43,6 +43,35 @@ RECORD = 1024
 Asked = Mapping[int, tuple[Probe, wire.Attempt]]
 
 
+class Channel(Protocol):
+    """A running command's stdin, stdout and exit code."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """None until it is known."""
+
+    async def write(self, data: bytes) -> None:
+        """Send to stdin; raises OSError where it is not read any more."""
+
+    def read(self) -> AsyncIterator[bytes]:
+        """Yield stdout as it comes, to its end; raises OSError where it is cut off."""
+
+
+class Reach(Protocol):
+    """How agents in pods are reached: the API server, or what stands in its place."""
+
+    def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], /
+    ) -> AbstractAsyncContextManager[Channel]:
+        """Start a command in a container; raises NetauditError where that fails."""
+
+    async def annotate(self, path: str, annotations: Mapping[str, str], /) -> None:
+        """Set annotations of a pod; raises NetauditError where that fails."""
+
+    def log(self, namespace: str, pod: str, container: str, seconds: float, /) -> AsyncGenerator[bytes, None]:
+        """Yield what a container has said and goes on to say; raises OSError where that is cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Logs:
     """What is known of the logs of a run, by source."""
@@ -57,7 +86,7 @@ class Logs:
 class Desk:
     """What every batch of a round shares."""
 
-    api: KubeApi
+    api: Reach
     agent: AgentSpec
     here: Mapping[str, Placed]
     number: int
@@ -160,9 +189,7 @@ async def _by_exec(desk: Desk, source: str, work: bytes, reader: wire.BatchReade
     return await by_exec(desk.api, desk.here[source], desk.agent.command("probe"), (work, reader, patience))
 
 
-async def by_exec(
-    api: KubeApi, placed: Placed, words: Sequence[str], said: tuple[bytes, wire.BatchReader, float]
-) -> str:
+async def by_exec(api: Reach, placed: Placed, words: Sequence[str], said: tuple[bytes, wire.BatchReader, float]) -> str:
     """Run these words in a pod, say the work, and read until the footer; the reason where it went wrong, else empty.
 
     `said` is the work, what reads the answers, and how many seconds may pass without a word.

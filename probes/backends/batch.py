@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from auditor.model.probe import Observation, Outcome, Placed, Probe
 from probes import wire
-from probes.backends.kubernetes.conversation import Desk, ask
+from probes.backends.conversation import Desk, ask
 from probes.outcome import classify, classify_handshake
 from probes.pace import Batch
 

@@ -1,0 +1,222 @@
+"""A sandbox: nodes, pods and policies as network namespaces, cables and packet filters of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import NetauditError
+from probes.backends.netns.allowed import check_programs
+from probes.backends.netns.faults import Fault
+from probes.backends.netns.realm import FABRIC, HANDED, Process, Realm, realm
+from probes.backends.netns.ruleset import rulesets
+from probes.backends.netns.wires import (
+    MOST_NODES,
+    MOST_PODS,
+    NODE_SETTINGS,
+    SETTINGS,
+    NodeBerth,
+    PodBerth,
+    cable_lines,
+    fabric_lines,
+    node_lines,
+    pod_lines,
+)
+from probes.backends.netns.world import Seat, World
+
+Raw = Mapping[str, Any]
+BATCH = ("ip", "-batch", "-")
+FILTER = ("nft", "-f", "-")
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """The namespaces of one sandbox and what is enforced in them."""
+
+    realm: Realm
+    families: int
+    """2, or 1 where this kernel has no IPv6."""
+    fault: Fault | None
+    nodes: dict[str, NodeBerth] = field(default_factory=dict)
+    berths: dict[tuple[str, str], PodBerth] = field(default_factory=dict)
+    """By namespace and name."""
+    world: World = field(default_factory=lambda: World({}, ()))
+    _loaded: dict[str, str] = field(default_factory=dict)
+    _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """That rules were written, so that other moments may count."""
+    _numbers: int = 0
+
+    def clock(self) -> float:
+        """Seconds since the sandbox began."""
+        return asyncio.get_running_loop().time() - self._began
+
+    async def add_nodes(self, names: Sequence[str]) -> None:
+        """Make nodes and join them; once, before any pod."""
+        if len(names) > MOST_NODES:
+            raise NetauditError(
+                f"a sandbox has no room for {len(names)} nodes",
+                why=f"it takes {MOST_NODES} at most",
+                attempt="leave nodes out of the manifests",
+            )
+        spaces = await self.realm.spaces(len(names), {**SETTINGS, **NODE_SETTINGS})
+        berths = [NodeBerth(index, space) for index, space in enumerate(spaces)]
+        self.nodes = dict(zip(names, berths, strict=True))
+        await self._links(FABRIC, fabric_lines(berths, HANDED), spaces)
+        await asyncio.gather(*(self._links(node.space, node_lines(node, berths, self.families)) for node in berths))
+        self.world = replace(self.world, nodes=tuple(names))
+
+    async def add_pods(self, pods: Iterable[tuple[Raw, str]]) -> tuple[Seat, ...]:
+        """Give each of these pods a network of its own on the node named beside it; their seats, in their order."""
+        wanted = list(pods)
+        spaces = await self.realm.spaces(len(wanted), SETTINGS)
+        found = []
+        for (raw, node), space in zip(wanted, spaces, strict=True):
+            berth = self._berth(node, space)
+            seat = self._seat(raw, node, berth)
+            self.berths[seat.namespace, seat.name] = berth
+            found.append(seat)
+        by_node = {
+            node: [self.berths[seat.namespace, seat.name] for seat in found if seat.node == node] for node in self.nodes
+        }
+        await asyncio.gather(*(self._cable(self.nodes[node], some) for node, some in by_node.items() if some))
+        await asyncio.gather(
+            *(self._links(berth.space, pod_lines(berth, self.families)) for some in by_node.values() for berth in some)
+        )
+        self.world = replace(self.world, seats=(*self.world.seats, *found))
+        return tuple(found)
+
+    def _seat(self, raw: Raw, node: str, berth: PodBerth) -> Seat:
+        metadata = raw["metadata"]
+        return Seat(
+            metadata.get("namespace", "default"),
+            metadata["name"],
+            {str(key): str(value) for key, value in (metadata.get("labels") or {}).items()},
+            berth.addresses[: self.families],
+            node,
+            berth.interface,
+            tuple(_named_ports(raw.get("spec") or {})),
+            self.clock(),
+        )
+
+    def _berth(self, node: str, space: int) -> PodBerth:
+        home = self.nodes[node]
+        taken = {berth.turn for berth in self.berths.values() if berth.node == home}
+        free = next((turn for turn in range(MOST_PODS) if turn not in taken), None)
+        if free is None:
+            raise NetauditError(
+                f"a sandbox has no room for more pods on {node}",
+                why=f"a node takes {MOST_PODS}",
+                attempt="audit part of them with --namespace, or leave manifests out",
+            )
+        self._numbers += 1
+        return PodBerth(home, free, self._numbers, space)
+
+    async def _cable(self, node: NodeBerth, pods: Sequence[PodBerth]) -> None:
+        await self._links(node.space, cable_lines(pods, HANDED, self.families), [pod.space for pod in pods])
+
+    async def _links(self, space: int, lines: Iterable[str], spaces: Sequence[int] = ()) -> None:
+        await self.realm.run(space, BATCH, "".join(f"{line}\n" for line in lines), spaces)
+
+    async def remove_pods(self, names: Iterable[tuple[str, str]]) -> None:
+        """Take pods' networks away; their processes have ended."""
+        gone = [name for name in names if name in self.berths]
+        for name in gone:
+            await self.realm.close(self.berths.pop(name).space)
+        seats = tuple(seat for seat in self.world.seats if (seat.namespace, seat.name) not in gone)
+        self.world = replace(self.world, seats=seats)
+
+    def govern(self, namespaces: Mapping[str, Mapping[str, str]], policies: Sequence[Raw]) -> None:
+        """Take in namespaces, by name with their labels, and policies."""
+        found = {name: {NAME_LABEL: name, **labels} for name, labels in namespaces.items()}
+        self.world = replace(
+            self.world,
+            namespaces={**self.world.namespaces, **found},
+            policies=(*self.world.policies, *policies),
+        )
+
+    def release(self, namespaces: Collection[str]) -> None:
+        """Forget namespaces and the policies in them."""
+        self.world = replace(
+            self.world,
+            namespaces={name: labels for name, labels in self.world.namespaces.items() if name not in namespaces},
+            policies=tuple(item for item in self.world.policies if item["metadata"].get("namespace") not in namespaces),
+        )
+
+    async def start(
+        self, pod: tuple[str, str], words: Sequence[str], environment: Mapping[str, str], beside: Process | None = None
+    ) -> Process:
+        """Start a pod's first process, or another one beside it; raises RealmError."""
+        space = self.berths[pod].space
+        return await self.realm.start(space, words, environment, pod=beside is None, beside=beside)
+
+    async def end(self, process: Process) -> None:
+        """End a process, and with a pod's first one the pod."""
+        process.close()
+        await self.realm.signal(process, signal.SIGKILL)
+        await process.ended
+
+    async def enforce(self) -> None:
+        """Have every node's rules say what its engine makes of the world as it is now."""
+        async with self._turns:
+            self.world = replace(self.world, now=self.clock())
+            wanted = rulesets(self.world, self.fault)
+            changed = {node: text for node, text in wanted.items() if self._loaded.get(node) != text}
+            await asyncio.gather(
+                *(self.realm.run(self.nodes[node].space, FILTER, text) for node, text in changed.items())
+            )
+            self._loaded |= changed
+        self._changed.set()
+
+    async def keep_enforcing(self) -> None:
+        """Change the rules at the moments at which a fault does; until it is cancelled."""
+        while True:
+            self._changed.clear()
+            moments = self.fault.moments(self.world) if self.fault else ()
+            pause = max(0.0, moments[0] - self.clock()) if moments else None
+            try:
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self.enforce()
+
+
+def _named_ports(spec: Raw) -> Iterator[tuple[str, str, int]]:
+    for container in (*(spec.get("containers") or ()), *_beside(spec)):
+        for port in container.get("ports") or ():
+            if port.get("name"):
+                yield port["name"], port.get("protocol") or "TCP", int(port["containerPort"])
+
+
+def _beside(spec: Raw) -> list[Raw]:
+    """Init containers that keep running, whose ports count (KEP-753)."""
+    return [item for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"]
+
+
+def has_ipv6() -> bool:
+    """Whether this machine's kernel has it."""
+    return Path("/proc/net/if_inet6").exists()
+
+
+@asynccontextmanager
+async def sandbox(fault: Fault | None = None) -> AsyncIterator[Sandbox]:
+    """Make an empty sandbox; on leaving, nothing of it is left.
+
+    Raises NetauditError where this machine has no programs or rights for it.
+    """
+    check_programs()
+    async with realm() as made:
+        it = Sandbox(made, 2 if has_ipv6() else 1, fault)
+        keeper = asyncio.create_task(it.keep_enforcing())
+        try:
+            yield it
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)

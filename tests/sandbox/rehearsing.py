@@ -1,0 +1,58 @@
+"""Whole audits in sandboxes, as the command would make them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from auditor.audit import run_audit
+from auditor.cluster.saved import FileSource
+from auditor.model.options import Options
+from auditor.verdict import Material
+from probes.agents import text_of
+from probes.backends.netns import NetnsBackend, SandboxSource, sandbox
+from probes.backends.netns.faults import FAULTS
+from probes.placement import AgentSpec, Marks
+
+ALPHABET = string.ascii_lowercase + string.digits
+AT_ONCE = 4
+"""Sandboxes side by side: they mostly wait for what does not answer."""
+
+
+def word(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+async def rehearse(
+    folder: Path, fault: str = "", *, settle: float = 2.0, gone: Sequence[dict[str, Any]] = ()
+) -> Material:
+    """Audit the manifests of a folder in a sandbox whose engine has that fault; `gone` are policies it once had."""
+    options = replace(Options(), settle=settle)
+    async with sandbox(FAULTS[fault] if fault else None) as box:
+        box.world = replace(box.world, gone=tuple(gone))
+        source = SandboxSource(box, FileSource([str(folder)], bytes))
+        agent = AgentSpec("none", text_of("python"), options.budget, "python")
+        marks = Marks(word(6), "0", "2030-01-01T00:00:00Z")
+        backend = NetnsBackend(box, marks, agent, lambda: word(24), 60, random.random)
+        return await run_audit(source, backend, options, lambda _: None)
+
+
+def rehearse_all(folder: Path, faults: Iterable[tuple[str, float, Sequence[dict[str, Any]]]]) -> dict[str, Material]:
+    """Audit it under each of these faults, with that settle time and those deleted policies; several at a time."""
+
+    async def work() -> dict[str, Material]:
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(fault: str, settle: float, gone: Sequence[dict[str, Any]]) -> tuple[str, Material]:
+            async with room:
+                return fault, await rehearse(folder, fault, settle=settle, gone=gone)
+
+        return dict(await asyncio.gather(*(one(*item) for item in faults)))
+
+    return asyncio.run(work())
