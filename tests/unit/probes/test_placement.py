@@ -18,7 +18,7 @@ from auditor.model.probe import Role, StandIn
 from auditor.plan import own_namespaces
 from auditor.pod_flags import AGENTS
 from probes import agents
-from probes.agents import COURIERS, PARTS, RESOLVERS, STOPPERS
+from probes.agents import COURIERS, ECHOERS, PARTS, RESOLVERS, STOPPERS
 from probes.pace import BOUNDS
 from probes.placement import (
     COMMANDS,
@@ -225,7 +225,7 @@ def test_each_agent_has_its_text_and_its_words() -> None:
 
     assert set(PARTS) == set(STOPPERS) == set(STOPS) == set(COMMANDS) == set(AGENTS) - {"auto"} == set(BOUNDS)
     assert {path.name for path in folder.iterdir() if path.is_file()} == {
-        *chain(*PARTS.values(), COURIERS.values(), STOPPERS.values(), RESOLVERS.values()),
+        *chain(*PARTS.values(), COURIERS.values(), ECHOERS.values(), STOPPERS.values(), RESOLVERS.values()),
         "__init__.py",
     }
     assert max(bound.window for bound in BOUNDS.values()) == MAX_WINDOW
