@@ -33,7 +33,8 @@ async def rehearse(
     folder: Path, fault: str = "", *, settle: float = 2.0, gone: Sequence[dict[str, Any]] = ()
 ) -> Material:
     """Audit the manifests of a folder in a sandbox whose engine has that fault; `gone` are policies it once had."""
-    options = replace(Options(), settle=settle)
+    # Twice the usual patience: a busy machine must not look like a policy.
+    options = replace(Options(), settle=settle, connect_timeout=2.0)
     async with sandbox(FAULTS[fault] if fault else None) as box:
         box.world = replace(box.world, gone=tuple(gone))
         source = SandboxSource(box, FileSource([str(folder)], bytes))
