@@ -70,6 +70,9 @@ class ProbeSession(Protocol):
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:
         """Make policies in own namespaces; the reason where one was not accepted, else empty."""
 
+    def elapsed(self) -> float:
+        """Seconds since the first round could begin, by the clock of the observations."""
+
     async def wait_until(self, seconds: float) -> None:
         """Wait until so many seconds after the first round began; at once when they have passed."""
 

@@ -160,6 +160,10 @@ class Recorded:
         """Make policies as the session does."""
         return await self._session.make_policies(policies)
 
+    def elapsed(self) -> float:
+        """As the session's clock says."""
+        return self._session.elapsed()
+
     async def wait_until(self, seconds: float) -> None:
         """Wait as the session does."""
         await self._session.wait_until(seconds)

@@ -182,15 +182,16 @@ def _denied(path: ServicePath, tries: tuple[Observation, ...], seen: Seen, cross
             return Crossed(path, Agreement.INCONCLUSIVE, outcome, reason, tries)
         total = sum(len(item.outcomes) for item in tries)
         reached = sum(item.outcomes.count(Outcome.REACHED) for item in early)
-        reason = f"the server's nonce came back in {reached} of {total} tries, the last {_after(tries):.0f} s after"
-        return Crossed(path, Agreement.LEAK, outcome, f"{reason} the policies were made", tries)
+        when = f"the last {last.at - crossing.policed_at:.0f} s after the policies were made"
+        reason = f"the server's nonce came back in {reached} of {total} tries, {when}"
+        return Crossed(path, Agreement.LEAK, outcome, reason, tries)
     gap = seen.gap(path, last.round)
     if not gap and list(tries[: len(early)]) != early:
         gap = "got through in some rounds and not in others: neither denied nor let through for good"
     if gap:
         return Crossed(path, Agreement.INCONCLUSIVE, outcome, gap, tries)
     if early:
-        settled = _after(tries[: len(early) + 1])
+        settled = tries[len(early)].at - crossing.policed_at
         return Crossed(path, Agreement.LATE, outcome, "got through at first, then denied", tries, settled)
     reason = "got through before the policies were made and not with them, while others did"
     return Crossed(path, Agreement.AS_EXPECTED, outcome, reason, tries)
@@ -210,11 +211,6 @@ def _allowed(path: ServicePath, tries: tuple[Observation, ...], seen: Seen, cros
         return Crossed(path, Agreement.INCONCLUSIVE, outcome, gap, tries)
     reason = f"got through before the policies were made, and not with them to the end ({outcome.value})"
     return Crossed(path, Agreement.BLOCKAGE, outcome, reason, tries)
-
-
-def _after(tries: Sequence[Observation]) -> float:
-    """Seconds from the first try with the policies on to the last of these."""
-    return tries[-1].at - tries[0].at
 
 
 def entry_of(item: Crossed, plan: ServicePlan) -> doc.ServicePathEntry:

@@ -45,7 +45,7 @@ async def cross(session: ProbeSession, plan: ServicePlan, model: Model, options:
     seen.fault = await session.make_policies(plan.policies)
     if seen.fault:
         return
-    seen.policed = True
+    seen.policed, seen.policed_at = True, session.elapsed()
     await _after(session, seen, itself, options, (number, plan.limit))
 
 
@@ -92,10 +92,8 @@ async def _after(
     session: ProbeSession, seen: Crossing, itself: Sequence[Probe], options: Options, time: tuple[int, float]
 ) -> None:
     """With the policies in place, once they had their grace; `time` is the round's number, and the limit in seconds."""
-    first, limit = time
-    number = first + 1
-    made = await session.run_round(first, itself)
-    await session.wait_until(max(item.at for item in made) + GRACE)
+    number, limit = time
+    await session.wait_until(seen.policed_at + GRACE)
     seen.after += await session.run_round(number, [*itself, *_probes(seen.paths, options)])
     began = max(item.at for item in seen.after)
     for turn, part in enumerate(SETTLE_STEPS, number + 1):

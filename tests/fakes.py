@@ -169,6 +169,8 @@ class FakeBackend:
     refused_policies: str = ""
     """Why policies are not accepted that are made while the run is under way; empty where they are."""
     made: list[NetworkPolicy] = field(default_factory=list)
+    policed_at: float = 0.0
+    """When they were."""
     echo: Callable[[Ping], Echo] = lambda _: Echo.ANSWERED
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
@@ -281,7 +283,12 @@ class FakeSession:
             return self.backend.refused_policies
         self.backend.made += policies
         self.later = Model(Snapshot(policies=tuple(self.backend.made)), own_namespaces())
+        self.clock += 1.0
+        self.backend.policed_at = self.clock
         return ""
+
+    def elapsed(self) -> float:
+        return self.clock
 
     async def wait_until(self, seconds: float) -> None:
         self.backend.waited.append(seconds)

@@ -126,6 +126,8 @@ class Crossing:
     """With them."""
     policed: bool = False
     """Whether the policies were made."""
+    policed_at: float = 0.0
+    """When they were, in seconds as of observations."""
     is_over: bool = False
     """Whether what is wrong now has been so for the whole limit."""
     fault: str = ""
@@ -143,4 +145,4 @@ class Crossed:
     observations: tuple[Observation, ...] = ()
     """With the policies in place."""
     settled_after: float = 0.0
-    """Seconds until it was right, for LATE, from the first try with the policies on."""
+    """Seconds until it was right, for LATE, from when the policies were made."""

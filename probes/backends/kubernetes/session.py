@@ -314,7 +314,7 @@ class _Session:
         """Run one batch for each source, as fast as the rounds before have shown that the nodes can follow."""
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         it = self._backend
-        desk = Desk(it.api, it.agent, here, number, self._elapsed, it.chance, self._execs, self._greeted, self._logs)
+        desk = Desk(it.api, it.agent, here, number, self.elapsed, it.chance, self._execs, self._greeted, self._logs)
         return await self._around.unless_withdrawn(self._rounds.run(desk, probes))
 
     async def time_enforcement(self, timing: Timing, seen: list[Trace]) -> None:
@@ -370,7 +370,8 @@ class _Session:
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""
-        await self._around.unless_withdrawn(asyncio.sleep(max(0.0, seconds - self._elapsed())))
+        await self._around.unless_withdrawn(asyncio.sleep(max(0.0, seconds - self.elapsed())))
 
-    def _elapsed(self) -> float:
+    def elapsed(self) -> float:
+        """Seconds since the first round could begin."""
         return time.monotonic() - self._began

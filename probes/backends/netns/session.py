@@ -153,7 +153,7 @@ class _Session:
         """Run one batch for each source."""
         here = {key: item for key, item in self._placed.items() if isinstance(item, Placed)}
         it = self._backend
-        desk = Desk(self, it.agent, here, number, self._elapsed, it.chance, self._execs, self._greeted)
+        desk = Desk(self, it.agent, here, number, self.elapsed, it.chance, self._execs, self._greeted)
         return await self._rounds.run(desk, probes)
 
     @asynccontextmanager
@@ -207,9 +207,10 @@ class _Session:
 
     async def wait_until(self, seconds: float) -> None:
         """Wait for a moment of the run."""
-        await asyncio.sleep(max(0.0, seconds - self._elapsed()))
+        await asyncio.sleep(max(0.0, seconds - self.elapsed()))
 
-    def _elapsed(self) -> float:
+    def elapsed(self) -> float:
+        """Seconds since the first round could begin."""
         return time.monotonic() - self._began
 
 
