@@ -27,9 +27,10 @@ Target = tuple[str, Family, int]
 NO_WITNESS = "the unpoliced control on the same node did not reach it either, so that it did not answer proves nothing"
 PATCHY = "the unpoliced control on the same node reached it only in some of the tries"
 NO_TWINS = (
-    "it answered others, but nobody on the same node, and unpoliced twins on the nodes of both ends did not reach each "
-    "other on its port"
+    "{who}, but nobody on the same node, and unpoliced twins on the nodes of both ends did not reach each other on its "
+    "port"
 )
+OTHERS, ITSELF = "it answered others", "its own agent reached it"
 
 
 class Seen:
@@ -94,10 +95,12 @@ class Seen:
         met_itself = bool(probe.address) and found is not None and probe.address in found.pod.addresses
         return probe.source == probe.destination or met_itself
 
-    def _answered_itself(self, handshake: Handshake, number: int) -> bool:
-        """Whether an agent in the pod reached its port in a round."""
+    def answered(self, handshake: Handshake, number: int) -> str:
+        """Who else reached it in a round; empty where nobody did."""
+        if self._reached_by(handshake, number):
+            return OTHERS
         tries = [item for item in self._of_target(handshake) if item.round == number and self._is_itself(item.probe)]
-        return any(Outcome.REACHED in item.outcomes for item in tries)
+        return ITSELF if any(Outcome.REACHED in item.outcomes for item in tries) else ""
 
     def _twins_met(self, handshake: Handshake, number: int) -> bool:
         twins = twins_of(handshake, self._here)
@@ -109,11 +112,11 @@ class Seen:
         """Nobody reached it at the same time who shows that somebody is there to answer, and that the path works."""
         if self.beside(handshake, number):
             return ""
-        if self._reached_by(handshake, number) or self._answered_itself(handshake, number):
+        if who := self.answered(handshake, number):
             if self._twins_met(handshake, number):
                 return ""
             if handshake.is_once:
-                return NO_TWINS
+                return NO_TWINS.format(who=who)
         return self._lonely(handshake, number)
 
     def _lonely(self, handshake: Handshake, number: int) -> str:
@@ -205,7 +208,8 @@ def _witness(item: Handshake, last: Observation, seen: Seen) -> str:
     """What shows that silence is somebody's doing."""
     if seen.beside(item, last.round):
         return "others on the same node reached it"
-    return "it answered others, and unpoliced twins on the nodes of both ends reached each other on its port"
+    who = seen.answered(item, last.round)
+    return f"{who}, and unpoliced twins on the nodes of both ends reached each other on its port"
 
 
 def _allowed(item: Handshake, tries: tuple[Observation, ...], seen: Seen) -> Greeting:
