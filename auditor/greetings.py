@@ -30,6 +30,7 @@ NO_TWINS = (
     "{who}, but nobody on the same node, and unpoliced twins on the nodes of both ends did not reach each other on its "
     "port"
 )
+NO_CONTROL = "{who}, but nobody on the same node, and no unpoliced control stands on {where} node"
 OTHERS, ITSELF = "it answered others", "its own agent reached it"
 
 
@@ -108,6 +109,13 @@ class Seen:
             return False
         return set(self._between[*twins, handshake.family, handshake.port, number]) == {Outcome.REACHED}
 
+    def _apart(self, handshake: Handshake, who: str) -> str:
+        """What is missing where somebody reached it, and no twins on the nodes of both ends met."""
+        at, near = controls(self._here), self._node.get(handshake.source, "")
+        ends = {"the pod's": (handshake.node, "b"), "the source's": (near, "a")}
+        lacking = next((where for where, end in ends.items() if end not in at), "")
+        return NO_CONTROL.format(who=who, where=lacking) if lacking else NO_TWINS.format(who=who)
+
     def _witness_gap(self, handshake: Handshake, number: int) -> str:
         """Nobody reached it at the same time who shows that somebody is there to answer, and that the path works."""
         if self.beside(handshake, number):
@@ -116,7 +124,7 @@ class Seen:
             if self._twins_met(handshake, number):
                 return ""
             if handshake.is_once:
-                return NO_TWINS.format(who=who)
+                return self._apart(handshake, who)
         return self._lonely(handshake, number)
 
     def _lonely(self, handshake: Handshake, number: int) -> str:

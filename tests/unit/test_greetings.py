@@ -279,6 +279,18 @@ def test_each_piece_that_is_missing_of_a_real_pod(observations: tuple[Observatio
     assert reason in found.reason
 
 
+@pytest.mark.parametrize(
+    ("lacking", "node"), [("c1b", "the pod's"), ("c0a", "the source's"), (None, "")], ids=["far", "near", "neither"]
+)
+def test_twins_that_are_not_there_are_not_said_to_have_failed(lacking: str | None, node: str) -> None:
+    places = {key: item for key, item in PLACES.items() if key != lacking}
+    (found,) = greet([REAL], Seen(places, [*SHUT[:2], ELSEWHERE]), {})
+
+    assert found.agreement is Agreement.INCONCLUSIVE
+    assert (f"no unpoliced control stands on {node} node" in found.reason) is (lacking is not None)
+    assert ("did not reach each other" in found.reason) is (lacking is None)
+
+
 def test_a_pod_that_meets_itself_is_nobodys_neighbour() -> None:
     """Its own agent shows that somebody listens, and nothing of the way to it, though it is on the same node."""
     beside = (met("i2", SILENT, number=SETTLED), seen(OPENING, "i2", "i2", REACHED), ITSELF)
