@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.model.finding import Judgement
+from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Family, Verdict
 from auditor.model.options import Options
 from auditor.model.ping import Between, Echo, Ping, Pinged, PingEntry
@@ -79,11 +79,14 @@ class _Pair:
     between: Between
     echo: Echo
     twins: Echo | None
-    tried: int
-    """Flows that say something about the path."""
+    judged: int
+    """Flows that say something about the path, and whose every piece of proof is there."""
+    denied: int
+    """Of those, by the policies."""
     reached: int
-    allowed: int
-    """Of those tried, by the policies."""
+    """Of those, too."""
+    is_open: bool
+    """Whether any flow got through, judged or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +100,15 @@ _TABLE = (
         lambda p: p.between is Between.TWINS and p.echo in LOST,
         "ICMP does not pass between unpoliced pods on these nodes either: no ping between them tells of policies",
     ),
-    _Row(lambda p: p.between is Between.TWINS or not p.tried, ""),
+    _Row(lambda p: p.between is Between.TWINS or not p.judged, ""),
     _Row(
-        lambda p: p.echo is Echo.ANSWERED and not p.reached and not p.allowed,
-        "every port that was tried is denied and the path is alive: the engine lets ICMP through, "
+        lambda p: p.echo is Echo.ANSWERED and not p.is_open and p.denied == p.judged,
+        "every port that was judged is denied and the path is alive: the engine lets ICMP through, "
         "which policies do not speak of",
     ),
     _Row(
-        lambda p: p.echo is Echo.ANSWERED and not p.reached,
-        "no port that was tried gets through although the path is alive: ports alone are stopped",
+        lambda p: p.echo is Echo.ANSWERED and not p.is_open,
+        "no port that was tried got through although the path is alive: ports alone are stopped",
     ),
     _Row(
         lambda p: p.echo in LOST and p.twins is Echo.ANSWERED and p.reached > 0,
@@ -113,16 +116,16 @@ _TABLE = (
         "where policies isolate a pod",
     ),
     _Row(
-        lambda p: p.echo in LOST and p.twins is Echo.ANSWERED and not p.allowed,
+        lambda p: p.echo in LOST and p.twins is Echo.ANSWERED and not p.is_open and p.denied == p.judged,
         "an engine that drops ICMP together with the ports that policies deny",
     ),
     _Row(
-        lambda p: p.echo in LOST and p.twins is Echo.ANSWERED and not p.reached,
+        lambda p: p.echo in LOST and p.twins is Echo.ANSWERED and not p.is_open,
         "nothing gets through, not even ICMP, which unpoliced pods on these nodes exchange: all between the two pods "
         "is dropped, or the path of one of them is dead",
     ),
     _Row(
-        lambda p: p.echo in LOST and p.twins in LOST and not p.reached and p.allowed > 0,
+        lambda p: p.echo in LOST and p.twins in LOST and not p.is_open and p.denied < p.judged,
         "nothing gets through, not even ICMP, nor between unpoliced pods on these nodes: the path between the nodes is "
         "dead, or all ICMP is dropped",
     ),
@@ -173,15 +176,19 @@ def _nodes(ping: Ping, node_of: Mapping[str, str]) -> Path:
     return node_of[ping.source], node_of[ping.destination], ping.family
 
 
-def meaning(item: Pinged, twins: Echo | None, judged: Iterable[Judgement]) -> str:
-    """What an echo, or its absence, tells beside the flows of the same pair and the twins on the same nodes."""
-    telling = [judgement for judgement in judged if judgement.outcome in TOLD]
+def meaning(item: Pinged, twins: Echo | None, flows: Sequence[Judgement]) -> str:
+    """What an echo, or its absence, tells beside the flows of the same pair and the twins on the same nodes.
+
+    Of flows that lack a piece of proof nothing is claimed.
+    """
+    telling = [one for one in flows if one.outcome in TOLD and one.agreement is not Agreement.INCONCLUSIVE]
     pair = _Pair(
         between=item.ping.between,
         echo=item.echo,
         twins=twins,
-        tried=len(telling),
-        reached=sum(judgement.outcome is Outcome.REACHED for judgement in telling),
-        allowed=sum(judgement.flow.predicted.verdict is Verdict.ALLOWED for judgement in telling),
+        judged=len(telling),
+        denied=sum(one.flow.predicted.verdict is Verdict.DENIED for one in telling),
+        reached=sum(one.outcome is Outcome.REACHED for one in telling),
+        is_open=any(one.outcome is Outcome.REACHED for one in flows),
     )
     return next(row.meaning for row in _TABLE if row.when(pair))

@@ -20,6 +20,7 @@ from auditor.pings import meaning, with_pings
 from reports.forecast import render
 from tests import fakes
 from tests.builders import Raw
+from tests.evidence import decision
 from tests.fakes import FakeCluster
 from tests.unit.auditing import SHOP, WHOLE, Audited, audit
 from tests.unit.planning import SHOP as PLANNED
@@ -117,16 +118,29 @@ def test_whom_admission_refuses_is_not_asked() -> None:
 # --- what it tells ---
 
 
-def told(between: Between, echo: Echo, twins: Echo | None, *flows: tuple[Verdict, Outcome]) -> str:
-    """What a ping tells beside flows of these verdicts and outcomes."""
-    by_verdict = {flow.predicted.verdict: flow for flow in plan(*SHOP).flows}
-    judged = [Judgement(by_verdict[verdict], Agreement.INCONCLUSIVE, outcome, "") for verdict, outcome in flows]
+Row = tuple[Verdict, Outcome, Agreement]
+
+
+def told(between: Between, echo: Echo, twins: Echo | None, *flows: Row) -> str:
+    """What a ping tells beside flows of these verdicts, outcomes and agreements."""
+    one = plan(*SHOP).flows[0]
+    judged = [
+        Judgement(replace(one, predicted=decision(egress=verdict)), agreement, outcome, "")
+        for verdict, outcome, agreement in flows
+    ]
     return meaning(Pinged(Ping(1, between, "i0", "i1", V4), echo, ""), twins, judged)
 
 
-DENIED, ALLOWED = (Verdict.DENIED, Outcome.SILENT), (Verdict.ALLOWED, Outcome.REACHED)
-BLOCKED, REFUSED = (Verdict.ALLOWED, Outcome.SILENT), (Verdict.DENIED, Outcome.REFUSED)
-LEAK, FAULT = (Verdict.DENIED, Outcome.REACHED), (Verdict.DENIED, Outcome.FAULT)
+DENIED: Row = (Verdict.DENIED, Outcome.SILENT, Agreement.AS_EXPECTED)
+REFUSED: Row = (Verdict.DENIED, Outcome.REFUSED, Agreement.AS_EXPECTED)
+ALLOWED: Row = (Verdict.ALLOWED, Outcome.REACHED, Agreement.AS_EXPECTED)
+BLOCKED: Row = (Verdict.ALLOWED, Outcome.SILENT, Agreement.BLOCKAGE)
+LEAK: Row = (Verdict.DENIED, Outcome.REACHED, Agreement.LEAK)
+FAULT: Row = (Verdict.DENIED, Outcome.FAULT, Agreement.INCONCLUSIVE)
+UNPROVEN: Row = (Verdict.DENIED, Outcome.SILENT, Agreement.INCONCLUSIVE)
+UNSETTLED: Row = (Verdict.DENIED, Outcome.REACHED, Agreement.INCONCLUSIVE)
+LOOKED_AT: Row = (Verdict.UNDEFINED, Outcome.SILENT, Agreement.INCONCLUSIVE)
+UNKNOWN: Row = (Verdict.UNKNOWN, Outcome.SILENT, Agreement.AS_EXPECTED)
 PODS, TWINS = Between.PODS, Between.TWINS
 YES, NO, REJECTED, UNABLE = Echo.ANSWERED, Echo.SILENT, Echo.REFUSED, Echo.NOT_POSSIBLE
 
@@ -143,6 +157,11 @@ TELLING = (
     ("ICMP where policies isolate", told(PODS, NO, YES, LEAK)),
     ("the path of one of them is dead", told(PODS, NO, YES, BLOCKED)),
     ("the path between the nodes is dead", told(PODS, NO, NO, BLOCKED, DENIED)),
+    # What lacks its proof is not counted, neither for denied nor for allowed.
+    ("every port that was judged is denied", told(PODS, YES, YES, DENIED, UNPROVEN, LOOKED_AT)),
+    ("drops ICMP together with the ports", told(PODS, NO, YES, DENIED, LOOKED_AT)),
+    # Only what policies deny is denied.
+    ("ports alone are stopped", told(PODS, YES, YES, DENIED, UNKNOWN)),
 )
 
 
@@ -164,6 +183,15 @@ NOT_TELLING = (
     told(PODS, NO, NO, DENIED),
     told(PODS, NO, UNABLE, DENIED),
     told(PODS, NO, None, BLOCKED),
+    told(PODS, YES, YES, UNPROVEN),
+    told(PODS, YES, YES, LOOKED_AT),
+    told(PODS, NO, YES, UNPROVEN, LOOKED_AT),
+    told(PODS, NO, YES, UNSETTLED),
+    told(PODS, NO, NO, UNPROVEN),
+    # Where something got through nobody says that nothing does, be it open what that shows.
+    told(PODS, YES, YES, DENIED, UNSETTLED),
+    told(PODS, NO, YES, BLOCKED, UNSETTLED),
+    told(PODS, NO, NO, BLOCKED, UNSETTLED),
 )
 
 
