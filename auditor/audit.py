@@ -265,14 +265,17 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
 
 
 async def _beside(session: ProbeSession, plan: ProbePlan, model: Model, options: Options, found: Beside) -> None:
-    """Ping, time how soon policies hold, try Services; the last two make policies, after those were read again."""
-    if plan.pings:
-        found.pinged.extend(await session.send_pings(plan.pings))
+    """Time how soon policies hold, try Services, ping; the first two make policies, after those were read again.
+
+    Pings come last: no judgement hangs on them, so that they take the time of nothing else.
+    """
     if plan.timing is not None:
         await session.time_enforcement(plan.timing, found.traces)
     if plan.services is not None:
         policed = with_own(model, plan.services, sentinel_namespaces())
         await cross(session, plan.services, policed, options, found.crossing)
+    if plan.pings:
+        found.pinged.extend(await session.send_pings(plan.pings))
 
 
 def _strays(placement: Placement, model: Model, matrix: ReachabilityMatrix) -> tuple[str, ...]:

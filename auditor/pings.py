@@ -16,11 +16,11 @@ from auditor.model.options import Options
 from auditor.model.ping import Between, Echo, Ping, Pinged, PingEntry
 from auditor.model.probe import Outcome, ProbePlan, Role, Skip
 from auditor.plan import in_their_order
+from probes.echoes import MOST as BATCH
+from probes.echoes import SECONDS, TRIES, WINDOW
 
 MOST = 500
 """Pings of one run: a diagnostic must not cost more than what it explains."""
-SECONDS = 2
-"""That they take about where all are answered."""
 TOLD = frozenset({Outcome.REACHED, Outcome.REFUSED, Outcome.SILENT})
 """Outcomes that say something about a path."""
 LOST = frozenset({Echo.SILENT, Echo.REFUSED})
@@ -43,12 +43,15 @@ def with_pings(plan: ProbePlan, options: Options) -> ProbePlan:
         reason = f"at most {MOST} are sent; they are a diagnostic, and nothing hangs on them"
         skipped.append(Skip(f"{len(pairs) - MOST:,} of {len(pairs):,} pings", reason))
     sources = Counter(ping.source for ping in kept)
+    requests = sum(-(-TRIES * number // BATCH) for number in sources.values())
+    # Sources send side by side; a window at once, and silence takes as long as it may.
+    seconds = TRIES * SECONDS * -(-max(sources.values(), default=0) // WINDOW)
     cost = plan.estimate
     return replace(
         plan,
         pings=kept,
         skipped=in_their_order((*plan.skipped, *skipped)),
-        estimate=replace(cost, requests=cost.requests + len(sources), seconds=cost.seconds + (SECONDS if kept else 0)),
+        estimate=replace(cost, requests=cost.requests + requests, seconds=cost.seconds + seconds),
     )
 
 

@@ -16,6 +16,8 @@ SPARE = 30
 """Seconds that a batch may take beside the time limits of its requests."""
 WINDOW = 16
 """Requests at once: with a shell each is a process."""
+TRIES, SECONDS = 2, 2
+"""Of each ping, and of each try."""
 MOST = 999
 """Requests in one batch, which the programs read no more of."""
 NO_RIGHT = 126

@@ -172,6 +172,8 @@ class FakeBackend:
     policed_at: float = 0.0
     """When they were."""
     echo: Callable[[Ping], Echo] = lambda _: Echo.ANSWERED
+    pinged_at: float = -1.0
+    """When echoes were asked for, by the session's clock; below zero where they were not."""
 
     async def rehearse(self, plan: ProbePlan) -> Mapping[str, Rehearsal]:
         self.rehearsed.append(plan)
@@ -276,6 +278,7 @@ class FakeSession:
         ]
 
     async def send_pings(self, pings: Sequence[Ping]) -> Sequence[Pinged]:
+        self.backend.pinged_at = self.clock
         return [Pinged(item, self.backend.echo(item), "in the fake", 2, 3) for item in pings]
 
     async def make_policies(self, policies: Sequence[NetworkPolicy]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from auditor import pings
 from auditor.assemble import assemble
+from auditor.audit import run_audit
 from auditor.forecast import forecast
 from auditor.model.finding import Agreement, Judgement
 from auditor.model.flow import Family, Verdict
@@ -17,17 +18,21 @@ from auditor.model.options import Coverage, Mode, Options
 from auditor.model.ping import Between, Echo, Ping, Pinged, PingEntry
 from auditor.model.probe import Outcome, ProbePlan, Rehearsal, Role
 from auditor.pings import meaning, with_pings
+from probes.echoes import SECONDS, TRIES
 from reports.forecast import render
 from tests import fakes
 from tests.builders import Raw
 from tests.evidence import decision
-from tests.fakes import FakeCluster
+from tests.fakes import FakeBackend, FakeCluster
 from tests.unit.auditing import SHOP, WHOLE, Audited, audit
 from tests.unit.planning import SHOP as PLANNED
 from tests.unit.planning import plan
 from tests.unit.reports.builders import RUN
 from tests.unit.test_inplace import SHOP as REAL
 from tests.unit.test_inplace import planned
+from tests.unit.test_sentinel import by_model, made
+from tests.unit.test_service_paths import NODES
+from tests.unit.test_service_paths import OPTIONS as SENTINELS
 
 PING = replace(WHOLE, ping=True)
 V4 = Family.IPV4
@@ -113,6 +118,39 @@ def test_whom_admission_refuses_is_not_asked() -> None:
 
     assert found.material.plan.pings
     assert {key for item in found.material.plan.pings for key in (item.source, item.destination)} <= keys
+
+
+def test_the_cost_is_that_of_the_source_with_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources send side by side, each some at once."""
+    plain = plan(*PLANNED)
+    most = max(Counter(item.source for item in with_pings(plain, PING).pings).values())
+    monkeypatch.setattr(pings, "WINDOW", most - 1)
+    few = with_pings(plain, PING).estimate.seconds - plain.estimate.seconds
+    monkeypatch.setattr(pings, "WINDOW", most)
+    one = with_pings(plain, PING).estimate.seconds - plain.estimate.seconds
+
+    assert (few, one) == (2 * TRIES * SECONDS, TRIES * SECONDS)
+
+
+def test_a_source_with_more_than_a_batch_costs_a_request_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = with_pings(plan(*PLANNED), PING)
+    number = Counter(item.source for item in made.pings)
+    monkeypatch.setattr(pings, "BATCH", TRIES * max(number.values()) - 1)
+    more = with_pings(plan(*PLANNED), PING).estimate.requests - made.estimate.requests
+
+    assert more == sum(found == max(number.values()) for found in number.values())
+
+
+def test_pings_come_last_and_take_the_time_of_nothing_else() -> None:
+    whole = replace(SENTINELS, ping=True, enforce_time=True)
+    backend = FakeBackend(by_model(*NODES))
+    found = asyncio.run(run_audit(FakeCluster(NODES, made(*NODES)), backend, whole, fakes.ignore))
+    withdrawn = FakeBackend(by_model(*NODES), reacted_in=fakes.TIMING)
+    asyncio.run(run_audit(FakeCluster(NODES, made(*NODES)), withdrawn, whole, fakes.ignore))
+
+    assert found.timed
+    assert backend.pinged_at >= max(item.at for path in found.crossed for item in path.observations)
+    assert withdrawn.pinged_at < 0
 
 
 # --- what it tells ---

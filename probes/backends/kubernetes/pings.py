@@ -12,14 +12,12 @@ from auditor.model.ping import Echo, Ping, Pinged
 from auditor.model.probe import Placed
 from probes import wire
 from probes.backends.conversation import STALL, by_exec
-from probes.echoes import MOST, Request, classify_echo, encode_requests
+from probes.echoes import MOST, SECONDS, TRIES, Request, classify_echo, encode_requests
 from probes.placement import AgentSpec
 
 BY_LOG = "ICMP is tried by exec alone, which --transport logs does without"
 NOT_RUNNING = "a probe pod of the pair does not run"
 NO_ADDRESS = "a probe pod of the pair has no address of that family"
-TRIES, SECONDS = 2, 2
-"""Of each ping, and of each try."""
 AT_ONCE = 8
 """Pods that send side by side."""
 BEST = (Echo.ANSWERED, Echo.REFUSED, Echo.SILENT, Echo.FAULT, Echo.NOT_POSSIBLE)

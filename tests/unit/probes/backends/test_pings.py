@@ -11,7 +11,8 @@ import pytest
 from auditor.model.flow import Family
 from auditor.model.ping import Between, Echo, Ping, Pinged
 from auditor.model.probe import Placed
-from probes.backends.kubernetes.pings import BY_LOG, NO_ADDRESS, NOT_RUNNING, TRIES, send_pings
+from probes.backends.kubernetes.pings import BY_LOG, NO_ADDRESS, NOT_RUNNING, send_pings
+from probes.echoes import TRIES
 from probes.placement import AgentSpec
 from tests.memory_api import MemoryApi, Step
 from tests.speaking import line
