@@ -6,7 +6,7 @@ import argparse
 
 from auditor.errors import UsageError
 from auditor.flag_values import default
-from auditor.model.options import Options, Transport
+from auditor.model.options import Mode, Options, Targets, Transport
 
 DEFAULTS = Options()
 AGENTS = ("auto", "shell", "python")
@@ -34,8 +34,23 @@ def add_probe_pods(group: argparse._ArgumentGroup) -> None:
 
 
 def check_transport(flags: argparse.Namespace) -> None:
-    """Raise UsageError where `--transport logs` cannot do what is asked for."""
-    if Transport(flags.transport) is Transport.LOGS and flags.enforce_time:
+    """Raise UsageError where `--transport logs` cannot do what is asked for, or no role grants it."""
+    if Transport(flags.transport) is not Transport.LOGS:
+        return
+    mode = Mode(flags.mode)
+    if mode is not Mode.CLONE:
+        raise UsageError(
+            f"--mode {mode.value} does not work by --transport logs",
+            why="no role of deploy/kustomize lets it patch pods and get their logs",
+            attempt=f"--mode {mode.value} with --transport exec, or --mode clone --transport logs",
+        )
+    if Targets(flags.targets) is Targets.SERVICE:
+        raise UsageError(
+            "--targets service does not work by --transport logs",
+            why="no role of deploy/kustomize grants both, and names are looked up by exec alone",
+            attempt="--targets service with --transport exec, or --transport logs without it",
+        )
+    if flags.enforce_time:
         raise UsageError(
             "--transport logs cannot time how soon policies hold",
             why="for that an agent is given its work line by line, and an annotation reaches it late and as a whole",
