@@ -56,3 +56,9 @@ def check_transport(flags: argparse.Namespace) -> None:
             why="for that an agent is given its work line by line, and an annotation reaches it late and as a whole",
             attempt="--enforce-time with --transport exec, or --transport logs without it",
         )
+    if flags.ping:
+        raise UsageError(
+            "--transport logs cannot ping",
+            why="ICMP is tried by a program of its own, which goes into a pod by exec alone",
+            attempt="--ping with --transport exec, or --transport logs without it",
+        )

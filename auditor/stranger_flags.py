@@ -54,7 +54,7 @@ def add_strangers(group: argparse._ArgumentGroup) -> None:
         action=argparse.BooleanOptionalAction,
         default=False,
         help="also have probe pods ask each other for ICMP echoes, never a workload: a diagnostic that NetworkPolicy "
-        "says nothing about, and no part of any verdict (default: no)",
+        "says nothing about, and no part of any verdict; by exec alone (default: no)",
     )
 
 

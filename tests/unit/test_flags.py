@@ -245,6 +245,15 @@ def test_logs_time_nothing() -> None:
         options("--transport", "logs", "--enforce-time")
 
 
+def test_logs_ping_nobody() -> None:
+    with pytest.raises(UsageError, match="cannot ping") as found:
+        options("--transport", "logs", "--ping")
+
+    assert found.value.why
+    assert found.value.attempt
+    assert not options("--transport", "logs", "--no-ping").ping
+
+
 def test_icmp_is_tried_where_it_is_asked_for() -> None:
     assert not options().ping
     assert options("--ping").ping
