@@ -99,7 +99,21 @@ def with_reals(
         handshakes=(*plan.handshakes, *(replace(item, id=next(numbers)) for item in kept)),
         skipped=tuple(sorted([*plan.skipped, *skips], key=lambda skip: (skip.what, skip.reason))),
     )
-    return replace(whole, estimate=estimate_of(whole, options))
+    cost = estimate_of(whole, options)
+    return replace(whole, estimate=replace(cost, probes=cost.probes + _beside(plan, whole, kept, options)))
+
+
+def _beside(before: ProbePlan, whole: ProbePlan, met: Iterable[Handshake], options: Options) -> int:
+    """Connections that handshakes cost beside themselves: checks of listeners, first and last, and tries of twins."""
+    old, new = (sum(len(item.listens) for item in plan.stand_ins) for plan in (before, whole))
+    node_of = {item.key: item.node for item in whole.stand_ins}
+    at = {(item.node, item.key[-1]) for item in whole.stand_ins if item.role is Role.CONTROL}
+    twins = {
+        (node_of[item.source], item.node, item.family, item.protocol, item.port)
+        for item in met
+        if {(node_of[item.source], "a"), (item.node, "b")} <= at
+    }
+    return 2 * (new - old) + options.tries * len(twins)
 
 
 def _listening(item: StandIn, met: Iterable[Handshake]) -> StandIn:

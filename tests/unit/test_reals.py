@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from auditor.assemble import assemble
+from auditor.handshakes import twin_probes
 from auditor.model.finding import Agreement, Finding, Greeting, Severity
 from auditor.model.flow import Protocol
 from auditor.model.handshake import Beyond
@@ -255,3 +257,20 @@ def test_report_and_forecast_name_them() -> None:
     assert "  4 probe pods with pod shop/db on TCP 5432" in text
     plain = audit(objects=SHOP, options=Options(coverage=Coverage.FULL)).material.plan.estimate
     assert audited.material.plan.estimate.seconds >= plain.seconds + Options().settle
+
+
+def test_the_cost_has_the_checks_of_more_listeners_and_the_tries_of_twins() -> None:
+    """The control on a real pod's node listens on ports more, which are checked first and last."""
+    few = Options(coverage=Coverage.SMOKE)
+    many = ready(pod("shop/db", on="n2", ports=[port(number) for number in range(5432, 5436)], app="db"))
+    objects = (WEB, many, *POLICIES)
+    plain = audit(objects=objects, options=few).material.plan
+    material = tried(objects=objects, options=replace(few, targets=Targets.REAL)).material
+    listens = [sum(len(item.listens) for item in plan.stand_ins) for plan in (plain, material.plan)]
+    twins = twin_probes(material.plan.handshakes, material.placement, few)
+
+    assert twins
+    assert listens[1] > listens[0]
+    assert material.plan.estimate.probes - plain.estimate.probes == 2 * (listens[1] - listens[0]) + sum(
+        len(item.timeouts) for item in twins
+    )
