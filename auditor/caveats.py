@@ -127,7 +127,8 @@ def _of_mode(plan: ProbePlan, options: Options) -> list[str]:
     measured = _MET if plan.handshakes else _MEASURED
     if plan.services:
         measured = measured.replace("Service addresses", "addresses of the cluster's own Services")
-    return [measured if text is _MEASURED else text for text in LIMITS[options.mode]] + sorted(real)
+    said = [text for text in LIMITS[options.mode] if not (options.sandbox and text is _KEPT)]
+    return [measured if text is _MEASURED else text for text in said] + sorted(real)
 
 
 def _choice(plan: ProbePlan, options: Options) -> list[str]:
@@ -179,10 +180,17 @@ def _ends(judgement: Judgement) -> tuple[tuple[bool, str], tuple[bool, str]]:
     return (True, judgement.flow.source), (False, judgement.flow.destination)
 
 
+REHEARSED = (
+    "Manifests ran in network namespaces of one machine, under an engine of netaudit's own that knows NetworkPolicy "
+    "alone. Whether any cluster's engine enforces them is not tested; neither are Services, names, meshes or admission."
+)
+
+
 def limits(material: Material, options: Options) -> list[str]:
     """Every bound of one audit, what bears most on it first."""
     plan = material.plan
     return [
+        *([REHEARSED] if options.sandbox else []),
         *_choice(plan, options),
         *_before(material),
         *_of_mode(plan, options),

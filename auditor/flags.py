@@ -19,6 +19,7 @@ from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options, Targets, Transport
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 from auditor.pod_flags import add_probe_pods, check_transport
+from auditor.sandbox_flags import add_sandbox, check_sandbox
 from auditor.stranger_flags import add_strangers, check_strangers, never_ports
 
 DESCRIPTION = """\
@@ -48,6 +49,7 @@ examples:
   netaudit run --mode inplace -n shop --dry-run which real pods would get an ephemeral container, for good
   netaudit run --external 203.0.113.7:443=deny  also whether probe pods can connect to an address outside
   netaudit run --coverage full                  every pair of identities on every port
+  netaudit run --sandbox -f manifests/          rehearse manifests on this machine, before any cluster sees them
   netaudit run --resume last                    go on from a run that was killed or incomplete
 
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
@@ -84,6 +86,7 @@ def build_parser(
         formatter_class=raw,
     )
     _add_scope(run)
+    add_sandbox(run)
     _add_journal(run)
     _add_report(run, formats)
     _add_limits(run)
@@ -292,6 +295,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def options_from(flags: argparse.Namespace) -> Options:
     """The options of `netaudit run`; raises UsageError for a selector that makes no sense, or has none in this mode."""
     mode = Mode(flags.mode)
+    check_sandbox(flags)
     check_mode(flags, mode)
     _check_beside(flags, mode)
     return Options(
@@ -317,6 +321,8 @@ def options_from(flags: argparse.Namespace) -> Options:
         targets=Targets(flags.targets),
         never_ports=never_ports(flags),
         ping=flags.ping,
+        sandbox=flags.sandbox,
+        fault=flags.fault or "",
         enforce_time=mode is Mode.SENTINEL if flags.enforce_time is None else flags.enforce_time,
     )
 

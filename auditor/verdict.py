@@ -40,6 +40,7 @@ ABOUT = {
     ),
 }
 """What the sentence is about, where a reader may take it for more."""
+REHEARSED = "A rehearsal in a sandbox: it tests the policies, not any cluster's engine. "
 STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}
 
 
@@ -91,7 +92,8 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=_answer(material, counts, gaps)
+        sentence=(REHEARSED if options.sandbox else "")
+        + _answer(material, counts, gaps)
         + _chosen(material, options)
         + _kept(material.answers)
         + _taken(material)

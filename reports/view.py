@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, StandInEntry, Summary
+from auditor.model.report import AuditReport, ClaimEntry, FindingEntry, IdentityEntry, Run, StandInEntry, Summary
 from reports import marks, words
 from reports.enforcement import Timed, timed_rows
 from reports.expectations import Expected, expected_rows
@@ -336,7 +336,7 @@ def _environment(report: AuditReport) -> tuple[tuple[str, str], ...]:
         ("started", run.started),
         ("finished", f"{run.finished} ({run.seconds:.1f} s)"),
         ("netaudit", run.version),
-        ("mode", run.mode),
+        ("mode", _mode(run)),
         ("probe image", f"{run.image} ({run.agent} agent)"),
         ("method", "; ".join(method)),
         ("choice", f"--coverage {run.coverage}, seed {run.seed}"),
@@ -346,4 +346,12 @@ def _environment(report: AuditReport) -> tuple[tuple[str, str], ...]:
             else ()
         ),
         ("command", run.command or "not recorded"),
+    )
+
+
+def _mode(run: Run) -> str:
+    if not run.sandbox:
+        return run.mode
+    return (
+        f"{run.mode}, in a sandbox whose engine has the fault {run.fault}" if run.fault else f"{run.mode}, in a sandbox"
     )

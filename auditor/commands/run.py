@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import random
-import secrets
-import shlex
-import string
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -25,12 +22,14 @@ from auditor.cluster.live import LiveCluster
 from auditor.commands.expecting import expectations_from
 from auditor.commands.journals import JournalFile, discard, folder_of, kept, load
 from auditor.commands.live import with_api
+from auditor.commands.recorded import now, record, stamp, word
+from auditor.commands.rehearse import rehearse
 from auditor.commands.writing import check_files, write
 from auditor.errors import INTERRUPTED
 from auditor.flags import options_from, outputs_from
 from auditor.forecast import forecast
 from auditor.model.options import Mode, Options, Transport
-from auditor.model.report import AuditReport, Run
+from auditor.model.report import AuditReport
 from auditor.past import Past, check
 from auditor.plan import CONTROL_NAMESPACE
 from auditor.ports import SnapshotSource
@@ -45,18 +44,18 @@ from reports.forecast import render as render_forecast
 from reports.marks import marked_text
 from reports.plain import plain
 
-ALPHABET = string.ascii_lowercase + string.digits
-
 
 async def execute(flags: argparse.Namespace, words: Sequence[str], console: Console) -> int:
     """Audit the cluster and write the reports; the exit code is the report's."""
     options = replace(options_from(flags), expectations=expectations_from(flags.expect))
     outputs = outputs_from(flags, FORMATS)
     check_files(outputs)
+    if options.sandbox:
+        return await rehearse(flags, options, outputs, words, console)
     folder = folder_of(flags.journal)
     past = load(folder, flags.resume) if flags.resume else None
     if past is not None:
-        check(past, options, __version__, _now())
+        check(past, options, __version__, now())
 
     async def work(api: KubeApi) -> int:
         api.overlay = options.overlay
@@ -90,9 +89,9 @@ async def _audit(
     """The report, and whether the run was asked to end before it had measured all."""
     folder, past = journals
     api.hurry_after(options.budget)
-    started = _now()
+    started = now()
     expires = started + timedelta(seconds=2 * options.budget)
-    marks = Marks(_random(6), __version__, _stamp(expires))
+    marks = Marks(word(6), __version__, stamp(expires))
     agent = choose_agent(options.agent, options.image)
     courier = courier_of(agent) if options.transport is Transport.LOGS else ""
     backend = KubernetesBackend(
@@ -108,13 +107,13 @@ async def _audit(
             resolver=resolver_of(agent),
             echoer=echoer_of(agent),
         ),
-        nonce=lambda: _random(24),
+        nonce=lambda: word(24),
         start_timeout=options.start_timeout,
-        clock=_now,
+        clock=now,
         chance=random.random,
         confined=options.mode is Mode.SENTINEL,
     )
-    notes = JournalFile(folder, marks.run, options, _now, reporter)
+    notes = JournalFile(folder, marks.run, options, now, reporter)
     try:
         with kept(notes) as journal:
             material = await run_audit(_source(api, options), backend, options, reporter, past=past, journal=journal)
@@ -129,43 +128,6 @@ async def _audit(
             way = " --mode sentinel" if options.mode is Mode.SENTINEL else ""
             sys.stderr.write(f"  try: netaudit cleanup{way}\n")
         sys.stderr.write(marked_text(backend.marks_left))
-    run = _run(options, marks.run, agent, started, words)
+    run = record(options, marks.run, agent, started, words)
     run = replace(run, rounds=material.rounds, resumed=material.resumed)
     return assemble(material, options, run, api.context), material.interrupted
-
-
-def _run(options: Options, name: str, agent: str, started: datetime, words: Sequence[str]) -> Run:
-    """How a run that ends now was made."""
-    finished = _now()
-    return Run(
-        id=name,
-        version=__version__,
-        started=_stamp(started),
-        finished=_stamp(finished),
-        mode=options.mode.value,
-        image=options.image,
-        agent=agent,
-        settle_seconds=options.settle,
-        tries=options.tries,
-        connect_timeout_seconds=options.connect_timeout,
-        rounds=0,
-        seconds=round((finished - started).total_seconds(), 1),
-        command=shlex.join(["netaudit", *words]),
-        allowed=list(options.allow),
-        coverage=options.coverage.value,
-        seed=options.seed,
-        enforce_time=options.enforce_time,
-        targets=options.targets.value,
-    )
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -117,6 +117,11 @@ class Options:
     never_ports: tuple[int, ...] = NEVER_PORTS
     """Ports of real pods that are left alone, sorted."""
 
+    sandbox: bool = False
+    """Whether manifests are audited that run on this machine, and no cluster."""
+    fault: str = ""
+    """The name of the fault that the sandbox's engine has; empty for none."""
+
     @property
     def overlay(self) -> str:
         """The folder of deploy/kustomize that has the rights of such a run."""

@@ -45,6 +45,11 @@ class Run:
     targets: str = "pod"
     """What was connected to beside probe pods: pod: nothing; real: real pods; service: netaudit's own Services."""
 
+    sandbox: bool = False
+    """Whether it was a rehearsal of manifests on one machine: it tests the policies, and no cluster's engine."""
+    fault: str = ""
+    """The fault that the sandbox's engine was given; empty where there was none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:

@@ -45,6 +45,7 @@ ACTING = (
     "auditor.service_rounds",
     "auditor.settings",
     "auditor.pod_flags",
+    "auditor.sandbox_flags",
     "auditor.stranger_flags",
     "auditor.voice",
     "probes.agents",

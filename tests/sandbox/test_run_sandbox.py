@@ -1,0 +1,140 @@
+"""`netaudit run --sandbox`, as people and pull requests use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHOP = Path(__file__).parent / "rehearsal"
+ROOT = Path(__file__).parents[2]
+ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+"""Before a command: somebody without any right."""
+REFUSED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: odd, namespace: shop}
+spec: {podSelector: {}, ingress: {}}
+"""
+TIERED = """
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: odd}
+spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+"""
+
+
+def command(*words: str, before: Sequence[str] = ()) -> list[str]:
+    return [*before, sys.executable, "-m", "auditor", "run", "--sandbox", "--settle", "2", *words]
+
+
+def netaudit(*words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words, before=before),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def report(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+@pytest.mark.parametrize("before", [(), ORDINARY], ids=["root", "ordinary user"])
+def test_policies_that_hold_are_clean(tmp_path: Path, before: Sequence[str]) -> None:
+    file = tmp_path / "report.json"
+    result = netaudit("-f", str(SHOP), "-o", "table", "-o", f"json={file}", before=before)
+    assert result.returncode == 0, result.stderr
+    assert "A rehearsal in a sandbox: it tests the policies, not any cluster's engine." in " ".join(
+        result.stdout.split()
+    )
+    found = report(file)
+    assert (found["run"]["sandbox"], found["run"]["fault"]) == (True, "")
+    assert {flow["agreement"] for flow in found["flows"]} == {"as-expected"}
+    assert any("not tested" in limit for limit in found["limits"])
+
+
+def test_a_fault_is_found_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    result = netaudit("-f", str(SHOP), "--fault", "nothing-enforced", "-o", f"json={file}", "-q")
+    assert (result.returncode, result.stderr) == (3, "")
+    found = report(file)
+    assert found["run"]["fault"] == "nothing-enforced"
+    assert found["summary"]["leaks"] > 0
+
+
+def test_expectations_are_told(tmp_path: Path) -> None:
+    wanted = tmp_path / "flows.yaml"
+    wanted.write_text(
+        "schema: netaudit.expectations/1\nflows:\n- {from: shop/front, to: shop/store, port: 5432, expect: allowed}\n"
+    )
+    result = netaudit("-f", str(SHOP), "--expect", str(wanted), "-q")
+    assert result.returncode == 3
+    assert "policies forbid it" in result.stdout
+
+
+def test_a_policy_that_a_server_would_refuse_makes_it_incomplete(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(REFUSED)
+    result = netaudit("-f", str(SHOP), "-f", str(tmp_path), "-q")
+    assert result.returncode == 4
+    assert "odd.yaml" in result.stderr
+
+
+def test_policies_that_the_sandbox_does_not_know_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(TIERED)
+    result = netaudit("-f", str(SHOP), "-f", str(tmp_path), "-q")
+    assert result.returncode == 2
+    assert "a sandbox cannot enforce" in result.stderr
+    assert "netaudit predict -f" in result.stderr
+
+
+def test_a_dry_run_sends_nothing() -> None:
+    result = netaudit("-f", str(SHOP), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "start probe pods" not in result.stderr
+    assert "shop/store" in result.stdout
+
+
+def test_a_wrong_name_of_a_fault_lists_them() -> None:
+    result = netaudit("-f", str(SHOP), "--fault", "none")
+    assert result.returncode == 2
+    assert "nothing-enforced, ingress-only" in result.stderr
+
+
+def test_without_nft_the_package_is_named(tmp_path: Path) -> None:
+    """Somebody who has an empty folder where the administrator's programs are."""
+    hidden = f'mount --bind {tmp_path} /usr/sbin && exec "$@"'
+    apart = ("unshare", "--mount", "sh", "-c", hidden, "sh")
+    result = netaudit("-f", str(SHOP), before=apart)
+    assert result.returncode == 1
+    assert "apt-get install" in result.stderr
+    assert "nftables" in result.stderr
+
+
+def test_an_interrupted_rehearsal_tells_what_it_has(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    with subprocess.Popen(
+        command("-f", str(SHOP), "--fault", "nothing-enforced", "-o", f"json={file}"),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stderr is not None
+        for line in program.stderr:
+            if line.startswith("probe ("):
+                program.send_signal(signal.SIGINT)
+                break
+        rest = program.stderr.read()
+        assert program.wait() == 130, rest
+    assert "the run was interrupted" in report(file)["summary"]["sentence"]
