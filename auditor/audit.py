@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +30,7 @@ from auditor.model.ping import Pinged
 from auditor.model.probe import Observation, PlannedFlow, ProbePlan
 from auditor.model.service_path import Crossing
 from auditor.model.timing import Trace
+from auditor.model.words import plural
 from auditor.past import Past, with_past
 from auditor.plan import in_their_order, is_audited
 from auditor.ports import Journal, NoJournal, OnEvent, ProbeBackend, ProbeSession, SnapshotSource
@@ -45,7 +45,7 @@ from auditor.service_rounds import cross
 from auditor.shadow import outdated
 from auditor.timing import figures
 from auditor.verdict import Material
-from probes.admitted import as_skips, barred, lost_with, refusals, without_refused
+from probes.admitted import as_skips, barred, lost_by, refusals, without_refused
 
 CLEANUP_RESERVE = 60
 """Seconds of the budget that are kept for removing what was made."""
@@ -222,19 +222,19 @@ async def _rehearsed(known: Forecast, backend: ProbeBackend, options: Options, o
         return known
     on_event(StageStarted("ask admission", "a dry run in each namespace"))
     refused: dict[str, str] = {}
-    lost = Counter[tuple[str, str]]()
-    found = await backend.rehearse(known.plan)
+    first = known.plan
+    found = await backend.rehearse(first)
     for _ in range(REPLANS):
-        reasons = refusals(known.plan, known.snapshot, found, options.allow)
-        barred_now = barred(known.plan, reasons)
+        barred_now = barred(known.plan, refusals(known.plan, known.snapshot, found, options.allow), found)
         if not barred_now:
             break
-        of = {item.key: item.identity for item in known.plan.stand_ins}
-        lost += lost_with(known.plan, {key: reasons[key] for key in reasons if of[key] in barred_now})
         refused |= barred_now
-        on_event(StageStarted("plan anew", f"without {len(refused)} identities that admission keeps away"))
+        gone = plural(len(refused), "identity", "identities")
+        on_event(StageStarted("plan anew", f"without {gone} that admission keeps away"))
         known = planned(known, options, refused)
         found = await backend.rehearse(known.plan)
+    # What others are chosen for in their place is not lost twice when those are refused as well.
+    lost = lost_by(first, refused)
     titles = {item.id: item.title for item in known.shown.identities}
     audited = {item.id for item in known.matrix.identities if is_audited(item, options)}
     plan = without_refused(known.plan, known.snapshot, found, titles, audited=audited, allowed=options.allow)

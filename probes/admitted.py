@@ -151,11 +151,19 @@ def refusals(
     return {key: reason for key, reason in reasons.items() if reason}
 
 
-def barred(plan: ProbePlan, reasons: Mapping[str, str]) -> dict[str, str]:
-    """The identities, by id, none of whose stand-ins may stand, with the reason; `reasons` are those of stand-ins."""
-    standing = {item.identity for item in plan.stand_ins if item.key not in reasons}
+def barred(plan: ProbePlan, reasons: Mapping[str, str], asked: Collection[str]) -> dict[str, str]:
+    """The identities, by id, none of whose stand-ins may stand, with the reason; `reasons` are those of stand-ins.
+
+    Only of looks that admission was asked about: what it said of others in the namespace may be about them alone.
+    """
+    standing = {item.identity for item in plan.stand_ins if item.key not in reasons or look_of(item) not in asked}
     gone = {item.identity: reasons[item.key] for item in plan.stand_ins if item.key in reasons and item.identity}
     return {identity: reason for identity, reason in gone.items() if identity not in standing}
+
+
+def lost_by(plan: ProbePlan, refused: Mapping[str, str]) -> Counter[tuple[str, str]]:
+    """How many flows and handshakes of a plan go with these identities, by what they are and why."""
+    return lost_with(plan, {item.key: refused[item.identity] for item in plan.stand_ins if item.identity in refused})
 
 
 def lost_with(plan: ProbePlan, reasons: Mapping[str, str]) -> Counter[tuple[str, str]]:

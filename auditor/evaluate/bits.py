@@ -207,7 +207,7 @@ class Bits:
         # Whatever address a pod will get, a block of all of them holds it.
         held = found | self._planned if is_whole(predicate.block) else found
         sure = held if predicate.pods is Match.YES else 0
-        return Answer(sure, 0, self._planned | (found & ~sure))
+        return Answer(sure, 0, (self._planned | found) & ~sure)
 
     def _between(self, first: int, last: int, family: Family) -> int:
         """Classes with an address in a range; all members of a class lie on the same side of every block's edge."""

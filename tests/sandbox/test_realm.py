@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from probes.backends.netns.realm import realm
+from probes.backends.netns.faults import FAULTS
+from probes.backends.netns.realm import RealmError, realm
+from probes.backends.netns.sandbox import sandbox as made_sandbox
 from probes.backends.netns.wires import SETTINGS
 from tests.sandbox.shellpod import end, wait_until
 
@@ -35,6 +37,13 @@ async def main():
 
 asyncio.run(main())
 """
+
+CLOSED = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "closed", "namespace": "default"},
+    "spec": {"podSelector": {}},
+}
 
 
 def marked(mark: str) -> list[int]:
@@ -137,6 +146,32 @@ def test_an_ordinary_user_may_make_one() -> None:
         assert len(sleepers() - before) == 6
         end(program.pid)
     wait_until(lambda: not sleepers() - before, "the end of everything")
+
+
+def test_a_low_limit_of_open_files_is_raised() -> None:
+    """Shells allow 1,024 as a rule, and each namespace is one."""
+    before = sleepers()
+    with peopled(secrets.token_hex(8), "prlimit", "--nofile=32:4096") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        end(program.pid)
+    wait_until(lambda: not sleepers() - before, "the end of everything")
+
+
+def test_rules_that_could_not_be_changed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault changes them by itself, while nobody waits for it."""
+
+    async def work() -> None:
+        async with made_sandbox(FAULTS["restart-loses-rules"]) as box:
+            await box.add_nodes(["n1"])
+            await box.add_pods([({"metadata": {"name": "p"}}, "n1")])
+            box.govern({"default": {}}, [CLOSED])
+            await box.enforce()
+            monkeypatch.setattr(sys.modules[type(box).__module__], "FILTER", ("false",))
+            await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, return_when=asyncio.FIRST_COMPLETED)
+
+    with pytest.raises(RealmError, match="false"):
+        asyncio.run(work())
 
 
 def test_where_nothing_is_allowed_that_is_said() -> None:

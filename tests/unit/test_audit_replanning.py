@@ -91,6 +91,20 @@ def test_what_went_with_them_stays_counted() -> None:
     assert (left.flows, left.reason) == (len(gone), "no bare pods here")
 
 
+def test_what_is_lost_is_counted_once() -> None:
+    """Of those who are chosen in place of others nothing more goes with them."""
+    before = audit(objects=shop(), options=RULES)
+    first = chosen(before) - {"shop"}
+    keys = {item.key for item in before.material.plan.stand_ins if item.namespace in first}
+    gone = [flow for flow in before.material.plan.flows if {flow.source, flow.destination} & keys]
+    next_ones = chosen(audit(objects=shop(), options=RULES, refuses=refusing(*first))) - {"shop"}
+
+    found = audit(objects=shop(), options=RULES, refuses=refusing(*first, *next_ones))
+
+    assert next_ones
+    assert sum(skip.flows for skip in found.material.plan.skipped if skip.unjudged) == len(gone)
+
+
 def test_choosing_anew_ends() -> None:
     """However many are refused one after the other; nobody who is refused stays in the plan, nor is forgotten."""
     found = audit(objects=shop(), options=RULES, refuses=refusing(*HOMES))

@@ -41,8 +41,11 @@ async def rehearse(
     found: dict[str, Rehearsal] = {}
     for (look, item), answer in zip(first.items(), tried, strict=True):
         found[look] = _refusal(item, answer) if isinstance(answer, ApiRefused) else answer
-        found.setdefault(item.namespace, found[look])
-    return {**found, **known}
+        spoken = found.get(item.namespace) or known.get(item.namespace)
+        # Whoever may stand speaks for others sooner than who may not: each is looked at again once it is stored.
+        if spoken is None or (spoken.refusal and not found[look].refusal):
+            found[item.namespace] = found[look]
+    return {**known, **found}
 
 
 def _chosen(plan: ProbePlan, known: Mapping[str, Rehearsal]) -> dict[str, StandIn]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -25,6 +27,8 @@ DROP_BOUNDING, NO_NEW_PRIVILEGES, AMBIENT, AMBIENT_CLEAR = 24, 38, 47, 4
 CAPABILITIES = 64
 PACKET = 1 << 20
 NOT_FOUND = 127
+HANDED = 3
+"""The number of the first namespace's file in a process that is handed some."""
 Message = dict[str, Any]
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -216,10 +220,14 @@ class Keeper:
             os.setsid()
             if asked["drop"]:
                 drop_rights()
-            keep = [self.spaces[number] for number in asked.get("spaces", ())]
-            # What is handed on keeps its number, so that the words can name it.
-            for number, fd in zip(asked.get("spaces", ()), keep, strict=True):
-                os.dup2(fd, number + 1000)
+            # Handed on in their order, so that the words can name them; first out of the way of each other.
+            handed = [
+                fcntl.fcntl(self.spaces[number], fcntl.F_DUPFD, HANDED + len(asked["spaces"]))
+                for number in asked["spaces"]
+            ]
+            for turn, fd in enumerate(handed):
+                os.dup2(fd, HANDED + turn)
+                os.close(fd)
             os.execvpe(asked["words"][0], asked["words"], asked["env"])  # noqa: S606  # words, not a line for a shell
         except OSError as error:
             os.write(2, f"{asked['words'][0]}: {error}".encode(errors="replace"))
@@ -246,6 +254,9 @@ def main() -> int:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     users = sys.argv[2] == "users"
+    # Each namespace is an open file.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         if users:
             own_users()

@@ -23,16 +23,25 @@ from probes.backends.netns.allowed import SEARCHED, forbidden
 
 FABRIC = 0
 """The namespace that the keeper itself is in."""
-HANDED = 1000
-"""What is added to a namespace's number to name the file of it that a process is handed."""
+HANDED = 3
+"""The number of the file of the first namespace that a process is handed; others follow in their order."""
 PACKET = 1 << 20
 CHUNK = 1 << 16
 ENVIRONMENT = {"PATH": SEARCHED, "LC_ALL": "C"}
 _KEEPER = Path(__file__).with_name("keeper.py")
 
 
-class RealmError(Exception):
-    """Something could not be done in a realm; the message says what and why."""
+class RealmError(NetauditError):
+    """Something could not be done in a realm."""
+
+    def __init__(self, why: str) -> None:
+        """Say why."""
+        attempt = "run it again; where it stays so, report it: it is a fault of netaudit, or a limit of this machine"
+        super().__init__("the sandbox failed", why=why, attempt=attempt)
+
+    def __str__(self) -> str:
+        """Why."""
+        return self.why
 
 
 async def writable(file: int | socket.socket) -> None:
@@ -104,7 +113,7 @@ class Realm:
     async def run(self, space: int, words: Sequence[str], said: str = "", spaces: Sequence[int] = ()) -> str:
         """Run a program to its end, with all rights, and give its output; raises RealmError where it fails.
 
-        `spaces` are handed to it as open files, `HANDED` and their number.
+        `spaces` are handed to it as open files, from `HANDED` on.
         """
         process = await self.start(space, words, ENVIRONMENT, rights=True, spaces=spaces)
         try:

@@ -85,6 +85,7 @@ class _Session:
         self._plan = plan
         self._on_event = on_event
         self._placed: dict[str, Placed | NotPlaced] = {}
+        self._names: list[Name] = []
         self._running: dict[Name, Process] = {}
         self._environment: dict[Name, dict[str, str]] = {}
         self._execs: Counter[str] = Counter()
@@ -105,6 +106,7 @@ class _Session:
         box.govern({name: plan.labels.get(name, {}) for name in plan.own_namespaces}, policies)
         nonces = {stand_in.key: self._backend.nonce() for stand_in in plan.stand_ins}
         raws = [pod_manifest(item, marks, self._backend.agent, nonces[item.key], "") for item in plan.stand_ins]
+        self._names = [(item.namespace, marks.pod(item)) for item in plan.stand_ins]
         seats = await box.add_pods((raw, item.node) for raw, item in zip(raws, plan.stand_ins, strict=True))
         await box.enforce()
         await asyncio.gather(
@@ -143,9 +145,9 @@ class _Session:
         """End all agents and take their networks away."""
         self._on_event(StageStarted("clean up"))
         box = self._backend.sandbox
-        for process in self._running.values():
-            await box.end(process)
-        await box.remove_pods(self._running)
+        await asyncio.gather(*map(box.end, self._running.values()))
+        # Also those whose agent never started.
+        await box.remove_pods(self._names)
         box.release(self._plan.own_namespaces)
         await box.enforce()
 

@@ -67,12 +67,12 @@ class PodBerth:
         return f"p{self.number}"
 
 
-def fabric_lines(nodes: Sequence[NodeBerth], file_of: int) -> Iterator[str]:
-    """What joins nodes, for `ip -batch` in the fabric; `file_of` is added to a namespace's number to name its file."""
+def fabric_lines(nodes: Sequence[NodeBerth], handed: int) -> Iterator[str]:
+    """What joins nodes, for `ip -batch` in the fabric, which has the nodes' namespaces as files from that number on."""
     yield f"link add {BRIDGE} type bridge"
     yield f"link set {BRIDGE} up"
-    for node in nodes:
-        yield f"link add n{node.index} type veth peer name eth0 netns /proc/self/fd/{node.space + file_of}"
+    for file, node in enumerate(nodes, handed):
+        yield f"link add n{node.index} type veth peer name eth0 netns /proc/self/fd/{file}"
         yield f"link set n{node.index} master {BRIDGE}"
         yield f"link set n{node.index} up"
 
@@ -89,10 +89,10 @@ def node_lines(node: NodeBerth, nodes: Iterable[NodeBerth], families: int) -> It
                 yield f"route add {block} via {address}"
 
 
-def cable_lines(pods: Iterable[PodBerth], file_of: int, families: int) -> Iterator[str]:
-    """The cables of a node's pods, for `ip -batch` in the node."""
-    for pod in pods:
-        yield f"link add {pod.interface} type veth peer name eth0 netns /proc/self/fd/{pod.space + file_of}"
+def cable_lines(pods: Iterable[PodBerth], handed: int, families: int) -> Iterator[str]:
+    """The cables of a node's pods, for `ip -batch` in it, which has their namespaces as files from that number on."""
+    for file, pod in enumerate(pods, handed):
+        yield f"link add {pod.interface} type veth peer name eth0 netns /proc/self/fd/{file}"
         yield f"link set {pod.interface} addrgenmode none"
         for gateway, length in list(zip(GATEWAY, (32, 64), strict=True))[:families]:
             yield f"address add {gateway}/{length} dev {pod.interface}{_settled(gateway)}"

@@ -12,7 +12,7 @@ import pytest
 from auditor.model.flow import Protocol
 from auditor.model.options import Coverage, Kind, Options
 from auditor.model.probe import ProbePlan, Rehearsal, Role, StandIn
-from probes.admitted import LONGEST, look_of, obstacle, rehearsal, rehearsed, unforeseen, without_refused
+from probes.admitted import LONGEST, barred, look_of, obstacle, rehearsal, rehearsed, unforeseen, without_refused
 from probes.placement import AgentSpec, Marks, pod_manifest
 from tests.builders import Raw, allow, deny_all, namespaces, pod, policy, port, selector, service, snapshot, tcp
 from tests.unit.auditing import audit
@@ -196,3 +196,16 @@ def test_a_label_that_admission_removes_is_told() -> None:
 
 def test_without_answers_the_plan_is_what_it_was() -> None:
     assert without_refused(plan(*SHOP), snapshot(*SHOP), {}, {}, audited=(), allowed=()) == plan(*SHOP)
+
+
+def test_nobody_is_barred_whom_admission_was_not_asked_about() -> None:
+    """What it said of one look may be about that look alone."""
+    plan = ProbePlan((), (clone("i0", "a"), clone("i1", "b")), ())
+    reasons = dict.fromkeys(("i0", "i1"), "app=a is reserved")
+    asked = {look_of(plan.stand_ins[0])}
+    assert barred(plan, reasons, asked) == {"a": "app=a is reserved"}
+    assert barred(plan, reasons, {*asked, look_of(plan.stand_ins[1])}).keys() == {"a", "b"}
+
+
+def clone(key: str, identity: str) -> StandIn:
+    return StandIn(key, Role.CLONE, "shop", "n1", (("app", identity),), (), identity=identity)

@@ -144,3 +144,18 @@ async def test_a_right_that_is_lacking_in_a_namespace_of_a_later_plan_ends_nothi
     api.fail("POST", "/api/v1/namespaces/open/pods.*", 403, RIGHTS)
     found = await run.rehearse(replace(PLAN, stand_ins=(replace(CLONE, namespace="open"),)))
     assert "cannot create" in found["open"].refusal
+
+
+async def test_who_may_stand_speaks_for_others_sooner_than_who_may_not() -> None:
+    """Above the most that are asked about, one look's refusal may be about that look alone."""
+
+    def reserved(made: Raw) -> None:
+        if made["metadata"]["labels"].get("app") == "a":
+            made["spec"]["initContainers"] = [{"name": "istio-proxy"}]
+
+    api = MemoryApi()
+    api.admission = reserved
+    looks = [replace(CLONE, key=f"i{number}", labels=(("app", app),)) for number, app in enumerate("ab")]
+    found = await backend(api).rehearse(replace(PLAN, stand_ins=tuple(looks)))
+    assert found[look_of(looks[0])].refusal
+    assert found["shop"] == found[look_of(looks[1])]

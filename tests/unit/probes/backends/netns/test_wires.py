@@ -34,8 +34,8 @@ def test_interfaces_keep_within_15_bytes_and_apart() -> None:
 def test_a_kernel_without_ipv6_is_asked_for_none(families: int) -> None:
     pod = PodBerth(NODES[1], 0, 7, 30)
     text = "\n".join(
-        [*node_lines(NODES[1], NODES[:3], families), *cable_lines([pod], 1000, families), *pod_lines(pod, families)]
+        [*node_lines(NODES[1], NODES[:3], families), *cable_lines([pod], 3, families), *pod_lines(pod, families)]
     )
     assert (":" in text) is (families == 2)
     assert "route add 10.244.1.2 dev p7 src 172.18.0.3" in text
-    assert "netns /proc/self/fd/1030" in text
+    assert "netns /proc/self/fd/3" in text
