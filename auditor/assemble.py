@@ -18,7 +18,7 @@ from auditor.model.flow import Protocol
 from auditor.model.matrix import Identity, Query, in_order
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Placed, Role, Skip, StandIn, Timing
-from auditor.model.timing import Figure
+from auditor.model.timing import EnforcementEntry, Figure
 from auditor.model.words import plural
 from auditor.pings import entries
 from auditor.plan import is_system, isolated_directions
@@ -232,8 +232,8 @@ def _claim(claim: Claim) -> doc.ClaimEntry:
     )
 
 
-def _timed(figure: Figure, timing: Timing) -> doc.EnforcementEntry:
-    return doc.EnforcementEntry(
+def _timed(figure: Figure, timing: Timing) -> EnforcementEntry:
+    return EnforcementEntry(
         node=figure.node,
         direction=figure.direction.value,
         change=figure.change.value,

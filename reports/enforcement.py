@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from auditor.model.report import EnforcementEntry
-from auditor.model.timing import Change, Pace
+from auditor.model.timing import Change, EnforcementEntry, Pace
 from reports import words
 from reports.words import Sign, plural
 

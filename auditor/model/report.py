@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from auditor.model.ping import PingEntry
+from auditor.model.timing import EnforcementEntry
 
 SCHEMA = "netaudit.report/1"
 
@@ -44,7 +45,6 @@ class Run:
     """Whether it was timed how soon policies hold: `enforcement`."""
     targets: str = "pod"
     """What was connected to beside probe pods: pod: nothing; real: real pods; service: netaudit's own Services."""
-
     sandbox: bool = False
     """Whether it was a rehearsal of manifests on one machine: it tests the policies, and no cluster's engine."""
     fault: str = ""
@@ -329,28 +329,6 @@ class NameEntry:
     milliseconds: int
     """Until the first answer that was an address, -1 where there was none."""
     quickest_milliseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class EnforcementEntry:
-    """How soon one of netaudit's own policies held, or held no longer, on one node; for new connections only."""
-
-    node: str
-    direction: str
-    change: str
-    """new policy: over a pod that runs and talks; fresh pod: under a policy that stands; policy removed: after it."""
-    pace: str
-    """at once: already in the first try; after a while; never: not within the limit; inconclusive."""
-    milliseconds: int
-    """At most so long, for never at least; counted from the API server's answer, or from the start of the pod's first
-    process; -1 where nothing is known."""
-    resolution_milliseconds: int
-    """By so much it may have been quicker; -1 where nothing is known."""
-    limit_seconds: float
-    tries: int
-    """New connections."""
-    reason: str
-    """What was seen, or the piece of proof that is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,3 +108,25 @@ class Figure:
     """Milliseconds by which it may have been quicker."""
     tries: int = 0
     """New connections that were tried on the flow itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcementEntry:
+    """How soon one of netaudit's own policies held, or held no longer, on one node; for new connections only."""
+
+    node: str
+    direction: str
+    change: str
+    """new policy: over a pod that runs and talks; fresh pod: under a policy that stands; policy removed: after it."""
+    pace: str
+    """at once: already in the first try; after a while; never: not within the limit; inconclusive."""
+    milliseconds: int
+    """At most so long, for never at least; counted from the API server's answer, or from the start of the pod's first
+    process; -1 where nothing is known."""
+    resolution_milliseconds: int
+    """By so much it may have been quicker; -1 where nothing is known."""
+    limit_seconds: float
+    tries: int
+    """New connections."""
+    reason: str
+    """What was seen, or the piece of proof that is missing."""

@@ -14,7 +14,6 @@ from auditor.model.probe import Way
 from auditor.model.report import (
     AuditReport,
     ClaimEntry,
-    EnforcementEntry,
     ExpectationEntry,
     ExpectedFlowEntry,
     FindingEntry,
@@ -26,7 +25,7 @@ from auditor.model.report import (
     SkipEntry,
 )
 from auditor.model.service_path import Resolving
-from auditor.model.timing import Change, Pace
+from auditor.model.timing import Change, EnforcementEntry, Pace
 from tests.unit.reports.builders import (
     EVIL,
     STAGING,
