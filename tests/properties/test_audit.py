@@ -19,7 +19,7 @@ from auditor.model.probe import Outcome, PlannedFlow
 from auditor.model.report import Run
 from auditor.plan import own_namespaces
 from auditor.verdict import Material, summarise
-from tests import fakes, oracle
+from tests import fakes, oracle, twists
 from tests.builders import Raw
 from tests.fakes import Deniers, FakeBackend, FakeCluster, Twist
 from tests.strategies import clusters
@@ -85,7 +85,7 @@ def test_cluster_that_enforces_has_no_findings(objects: list[Raw], engine: str) 
 @given(clusters(), engines)
 def test_cluster_that_enforces_nothing_proves_nothing(objects: list[Raw], engine: str) -> None:
     """Every denial leaks, and no policy and no node is called proven."""
-    material = audit(objects, engine, fakes.nothing_enforces)
+    material = audit(objects, engine, twists.nothing_enforces)
     for item in material.comparison.judgements:
         if item.flow.predicted.deniers:
             assert item.agreement is Agreement.LEAK
@@ -103,7 +103,7 @@ def test_one_flipped_flow_is_the_one_that_is_found(objects: list[Raw], engine: s
     if not right:
         return
     bent = data.draw(st.sampled_from(right))
-    bad = audit(objects, engine, fakes.flipped(bent.source, bent.destination, bent.port, bent.protocol))
+    bad = audit(objects, engine, twists.flipped(bent.source, bent.destination, bent.port, bent.protocol))
     wrong = {
         item.flow.id for item in bad.comparison.judgements if item.agreement in {Agreement.LEAK, Agreement.BLOCKAGE}
     }
@@ -117,7 +117,7 @@ def _path(flow: PlannedFlow) -> tuple[str, str, Protocol, int]:
     return flow.source, flow.destination, flow.protocol, flow.port
 
 
-@given(clusters(), engines, st.sampled_from((fakes.twins_blocked, fakes.lossy, fakes.exec_fails(range(9)))))
+@given(clusters(), engines, st.sampled_from((twists.twins_blocked, twists.lossy, twists.exec_fails(range(9)))))
 def test_no_trouble_of_measuring_is_ever_a_finding(objects: list[Raw], engine: str, trouble: Twist) -> None:
     """Blocked twins, lost packets and failed execs leave flows open, and no denial proven."""
     material = audit(objects, engine, trouble)
@@ -134,7 +134,7 @@ def test_report_has_the_same_bytes_in_any_order(objects: list[Raw], engine: str,
     shuffled = list(objects)
     random.shuffle(shuffled)
     one, other = (
-        assemble(audit(items, engine, fakes.one_try_of_three), OPTIONS, RUN, "prod") for items in (objects, shuffled)
+        assemble(audit(items, engine, twists.one_try_of_three), OPTIONS, RUN, "prod") for items in (objects, shuffled)
     )
 
     assert one == other
@@ -156,7 +156,7 @@ def test_dead_path_is_no_denial(objects: list[Raw], engine: str, data: st.DataOb
         ends = {attempt.probe.source, attempt.probe.destination}
         return Outcome.SILENT if key in ends and len(ends) > 1 else outcome
 
-    bad = audit(objects, engine, fakes.nothing_enforces, dead)
+    bad = audit(objects, engine, twists.nothing_enforces, dead)
     allowed = [item.flow for item in bad.comparison.judgements if item.flow.predicted.verdict is Verdict.ALLOWED]
     out, into = ({flow.family for flow in allowed if end(flow) == key} for end in (_source, _destination))
     for item in bad.comparison.judgements:

@@ -16,8 +16,9 @@ from auditor.model.ping import Between, Echo, Ping
 from auditor.model.report import AuditReport, Run
 from tests import fakes
 from tests.builders import Raw
-from tests.fakes import FakeBackend, FakeCluster, by_model, nothing_enforces
+from tests.fakes import FakeBackend, FakeCluster, by_model
 from tests.strategies import clusters
+from tests.twists import nothing_enforces
 
 RUN = Run("ab12cd", "0.1.0", "", "", "clone", "busybox", "shell", 10.0, 3, 1.0, 3, 60.0)
 

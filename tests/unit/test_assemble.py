@@ -14,7 +14,7 @@ from auditor.assemble import CONTROL_ID, assemble
 from auditor.audit import run_audit
 from auditor.model.report import SCHEMA, AuditReport, Run
 from auditor.verdict import Material
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import CLUSTER_UID, Raw, allow, autoscaler, block, deny_all, node, pod, pods, policy, port, tcp
 from tests.fakes import FakeBackend, FakeCluster, by_model
 from tests.unit.auditing import WHOLE
@@ -59,9 +59,9 @@ def as_bytes(made: AuditReport) -> bytes:
 
 def test_same_input_same_bytes_whatever_the_order_of_input() -> None:
     """No order of listing shows in the document."""
-    expected = as_bytes(report(fakes.nothing_enforces))
+    expected = as_bytes(report(twists.nothing_enforces))
     for objects in itertools.islice(itertools.permutations(SHOP), 0, 5040, 700):
-        assert as_bytes(report(fakes.nothing_enforces, objects=objects)) == expected
+        assert as_bytes(report(twists.nothing_enforces, objects=objects)) == expected
 
 
 def test_clean_report() -> None:
@@ -79,7 +79,7 @@ def test_clean_report() -> None:
 
 def test_references_inside_the_report_resolve() -> None:
     """Whatever a flow or a finding points at is in the report."""
-    made = report(fakes.nothing_enforces)
+    made = report(twists.nothing_enforces)
     keys = {item.key for item in made.stand_ins}
     identities = {item.id for item in made.identities}
     flows = {item.id for item in made.flows}
@@ -144,7 +144,7 @@ def test_what_is_left_out_is_named() -> None:
 
 def test_late_flow_has_its_time() -> None:
     """The seconds that enforcement took are in the flow's entry, rounded."""
-    settled = {flow.settled_after_seconds for flow in report(fakes.late(until=2)).flows if flow.agreement == "late"}
+    settled = {flow.settled_after_seconds for flow in report(twists.late(until=2)).flows if flow.agreement == "late"}
 
     assert settled == {21.0}
 

@@ -14,7 +14,7 @@ from auditor.model.finding import Agreement, Proof
 from auditor.model.flow import Direction
 from auditor.model.probe import Outcome, Rehearsal
 from auditor.verdict import summarise
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw, deny_all, pod, policy, raw
 from tests.fakes import FakeBackend, FakeCluster, by_model
 from tests.unit.auditing import SHOP, WHOLE, audit, keys
@@ -38,7 +38,7 @@ def test_dual_stack_and_rejecting_engines_are_clean_too() -> None:
     """Both families are tried, and a reset is a denial as good as silence."""
     objects = [{**item, "status": both(item)} if item["kind"] == "Pod" else item for item in SHOP]
 
-    found = audit(fakes.rejects, objects=objects, dual_stack=True)
+    found = audit(twists.rejects, objects=objects, dual_stack=True)
 
     assert found.summary.exit_code == 0
     assert {flow.family.value for flow in found.of(Agreement.AS_EXPECTED)} == {"IPv4", "IPv6"}
@@ -55,7 +55,7 @@ def test_each_single_flipped_flow_is_found_and_nothing_else() -> None:
     """
     flows = audit().material.plan.flows
     for flow in flows:
-        found = audit(fakes.flipped(flow.source, flow.destination, flow.port))
+        found = audit(twists.flipped(flow.source, flow.destination, flow.port))
         wrong = Agreement.LEAK if flow.predicted.deniers else Agreement.BLOCKAGE
 
         assert [item.id for item in found.of(wrong)] == [flow.id]
@@ -68,7 +68,7 @@ def test_each_single_flipped_flow_is_found_and_nothing_else() -> None:
 
 def test_nothing_enforces() -> None:
     """Where no engine is, every denial leaks, the cause says so, and the exit code is 3."""
-    found = audit(fakes.nothing_enforces)
+    found = audit(twists.nothing_enforces)
 
     assert found.summary.exit_code == 3
     assert found.summary.leaks == sum(bool(flow.predicted.deniers) for flow in found.material.plan.flows)
@@ -80,7 +80,7 @@ def test_nothing_enforces() -> None:
 
 def test_one_node_does_not_enforce() -> None:
     """The leaks are exactly those that this node alone had to stop, and the cause names it."""
-    found = audit(fakes.node_does_not_enforce("n2"))
+    found = audit(twists.node_does_not_enforce("n2"))
 
     clean = audit().material
     stand_ins = {item.key: item for item in clean.plan.stand_ins}
@@ -122,7 +122,7 @@ def test_no_pod_starts() -> None:
 
 def test_exec_that_fails_in_one_round_is_made_up_for() -> None:
     """A failed measurement is tried again, and what is measured then counts."""
-    found = audit(fakes.exec_fails([1]))
+    found = audit(twists.exec_fails([1]))
 
     assert found.summary.exit_code == 0
     assert found.summary.as_expected == found.summary.planned
@@ -132,7 +132,7 @@ def test_exec_that_fails_in_one_round_is_made_up_for() -> None:
 def test_exec_that_always_fails_is_never_a_denial() -> None:
     """A source that measured nothing leaves its flows inconclusive, not blocked."""
     web = keys(audit())["shop/web"]
-    found = audit(fakes.exec_fails(range(9), web))
+    found = audit(twists.exec_fails(range(9), web))
 
     assert {flow.source for flow in found.of(Agreement.INCONCLUSIVE)} >= {web}
     assert found.summary.leaks == found.summary.blockages == 0
@@ -146,7 +146,7 @@ def test_exec_that_always_fails_is_never_a_denial() -> None:
 def test_listener_that_dies_proves_nothing(after: int, missing: str) -> None:
     """Silence towards a listener that was not up before and after the round is not a denial."""
     db = keys(audit())["shop/db"]
-    found = audit(fakes.listener_dies(db, after=after))
+    found = audit(twists.listener_dies(db, after=after))
 
     denied = [flow for flow in found.material.plan.flows if flow.destination == db and flow.predicted.deniers]
     assert {flow.id for flow in denied} <= {flow.id for flow in found.of(Agreement.INCONCLUSIVE)}
@@ -157,7 +157,7 @@ def test_listener_that_dies_proves_nothing(after: int, missing: str) -> None:
 def test_listener_that_comes_up_late_is_waited_for() -> None:
     """A listener that was not up at the opening is tried once more after a grace, and then proves what it can."""
     db = keys(audit())["shop/db"]
-    found = audit(fakes.listener_comes_late(db))
+    found = audit(twists.listener_comes_late(db))
 
     assert found.backend.calls == [0, 0, 1, 4]
     assert len(found.backend.waited) == 1
@@ -167,8 +167,8 @@ def test_listener_that_comes_up_late_is_waited_for() -> None:
 @pytest.mark.parametrize(
     ("twist", "missing"),
     [
-        (fakes.twins_blocked, "unpoliced twins on the same nodes did not reach each other on this port"),
-        (fakes.lossy, "unpoliced twins on the same nodes reached each other only in some of the tries"),
+        (twists.twins_blocked, "unpoliced twins on the same nodes did not reach each other on this port"),
+        (twists.lossy, "unpoliced twins on the same nodes reached each other only in some of the tries"),
     ],
     ids=["an admin tier", "a lossy path"],
 )
@@ -185,14 +185,14 @@ def test_path_that_is_not_clean_proves_nothing(twist: fakes.Twist, missing: str)
 @pytest.mark.parametrize("coverage", [0.0, 0.05, 1.0])
 def test_no_coverage_option_makes_an_unproven_cluster_green(coverage: float) -> None:
     """Even `--min-coverage 0` never turns denials of which none was shown into exit 0."""
-    found = audit(fakes.twins_blocked, options=replace(WHOLE, min_coverage=coverage))
+    found = audit(twists.twins_blocked, options=replace(WHOLE, min_coverage=coverage))
 
     assert found.summary.exit_code == 4
 
 
 def test_late_enforcement() -> None:
     """What leaks at first and not within the settle time is LATE with its time, and no leak."""
-    found = audit(fakes.late(until=2))
+    found = audit(twists.late(until=2))
 
     assert found.of(Agreement.LEAK) == []
     assert len(found.of(Agreement.LATE)) == found.summary.proven_denials > 0
@@ -204,7 +204,7 @@ def test_late_enforcement() -> None:
 
 def test_enforcement_later_than_the_settle_time_is_a_leak() -> None:
     """Surprises are tried at two moments, the last one at the end of the settle time, and then stand."""
-    found = audit(fakes.late(until=4), options=replace(WHOLE, settle=10))
+    found = audit(twists.late(until=4), options=replace(WHOLE, settle=10))
 
     assert found.summary.leaks > 0
     assert found.backend.calls == [0, 1, 2, 3, 4]
@@ -213,7 +213,7 @@ def test_enforcement_later_than_the_settle_time_is_a_leak() -> None:
 
 def test_one_try_of_three_is_enough_for_a_leak() -> None:
     """A denial that lets one in three connections through is a leak, not noise."""
-    found = audit(fakes.one_try_of_three)
+    found = audit(twists.one_try_of_three)
 
     assert found.summary.leaks == sum(bool(flow.predicted.deniers) for flow in found.material.plan.flows)
     assert found.summary.exit_code == 3
@@ -223,7 +223,7 @@ def test_one_try_of_three_is_enough_for_a_leak() -> None:
 def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
     """What got through before the settle time was over is not called a leak yet, nor silence a denial."""
     warned: list[str] = []
-    backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,), cut_off_in=cut_off_in)
+    backend = FakeBackend(by_model(SHOP), (twists.nothing_enforces,), cut_off_in=cut_off_in)
 
     def note(event: object) -> None:
         warned.extend([event.text] if isinstance(event, Warned) else [])
@@ -238,7 +238,7 @@ def test_budget_that_ends_early_leaves_things_open(cut_off_in: int) -> None:
 @pytest.mark.parametrize("reacted_in", [0, 1, 2])
 def test_a_withdrawn_run_is_incomplete_and_says_why(reacted_in: int) -> None:
     """It has no findings of what it did not try to the end, and is never clean."""
-    found = audit(fakes.nothing_enforces, reacted_in=reacted_in)
+    found = audit(twists.nothing_enforces, reacted_in=reacted_in)
 
     assert found.summary.exit_code == 4
     assert "the run was withdrawn: ReplicaSet web adopted a probe pod" in found.summary.sentence
@@ -250,7 +250,7 @@ def test_a_withdrawn_run_is_incomplete_and_says_why(reacted_in: int) -> None:
 @pytest.mark.parametrize("ended_in", [0, 1, 2])
 def test_a_run_that_is_asked_to_end_tells_what_it_measured(ended_in: int) -> None:
     """It is incomplete, has no findings of what it did not try to the end, and calls no silence a denial."""
-    found = audit(fakes.nothing_enforces, ended_in=ended_in)
+    found = audit(twists.nothing_enforces, ended_in=ended_in)
 
     assert found.material.interrupted
     assert found.summary.exit_code == 4

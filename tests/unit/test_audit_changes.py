@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from auditor.audit import run_audit
 from auditor.model.finding import Agreement, Proof
 from auditor.verdict import summarise
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw, allow, named, namespace, policy, selector
 from tests.fakes import FakeBackend, FakeCluster, by_model
 from tests.unit.auditing import SHOP, WHOLE, audit, keys
@@ -35,7 +35,7 @@ def test_policy_changed_during_the_run() -> None:
 
 def test_foreign_policy_that_comes_during_the_run() -> None:
     """What is not modelled and came in the meantime leaves the flows that it may touch open."""
-    found = audit(fakes.nothing_enforces, later=[*SHOP, named("EgressFirewall", "ops/new")])
+    found = audit(twists.nothing_enforces, later=[*SHOP, named("EgressFirewall", "ops/new")])
 
     homes = {item.key: item.namespace for item in found.material.plan.stand_ins}
     touched = [f for f in found.material.plan.flows if "ops" in {homes[f.source], homes[f.destination]}]
@@ -45,7 +45,7 @@ def test_foreign_policy_that_comes_during_the_run() -> None:
 def test_stand_in_that_is_relabelled_during_the_run() -> None:
     """A probe pod that is not any more what it was judged as leaves its flows open, and only those."""
     db = keys(audit())["shop/db"]
-    found = audit(fakes.nothing_enforces, relabelled={db: {"app": "other"}})
+    found = audit(twists.nothing_enforces, relabelled={db: {"app": "other"}})
 
     flows = [flow.id for flow in found.material.plan.flows if db in {flow.source, flow.destination}]
     assert [flow.id for flow in found.of(Agreement.INCONCLUSIVE)] == flows
@@ -55,7 +55,7 @@ def test_stand_in_that_is_relabelled_during_the_run() -> None:
 def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:
     """Nobody can say that the predictions held for the whole run, so neither leaks nor denials are claimed."""
     cluster = FakeCluster(SHOP, breaks_off="connection refused")
-    backend = FakeBackend(by_model(SHOP), (fakes.nothing_enforces,))
+    backend = FakeBackend(by_model(SHOP), (twists.nothing_enforces,))
     material = asyncio.run(run_audit(cluster, backend, WHOLE, fakes.ignore))
 
     assert {item.agreement for item in material.comparison.judgements} == {Agreement.INCONCLUSIVE}
@@ -65,7 +65,7 @@ def test_policies_that_cannot_be_read_again_leave_everything_open() -> None:
 
 def test_leak_under_a_changed_policy_is_no_finding() -> None:
     """What was predicted from a policy that changed since is not held against the engine."""
-    found = audit(fakes.nothing_enforces, later=[item for item in SHOP if item["kind"] != "NetworkPolicy"])
+    found = audit(twists.nothing_enforces, later=[item for item in SHOP if item["kind"] != "NetworkPolicy"])
 
     assert found.summary.leaks == 0
     assert found.material.findings == ()

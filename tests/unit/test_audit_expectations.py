@@ -13,7 +13,7 @@ from auditor.model.finding import Confidence, Finding, Severity
 from auditor.model.flow import Verdict
 from auditor.model.options import Options
 from auditor.model.report import AuditReport, Run
-from tests import fakes
+from tests import twists
 from tests.builders import allow, block, pod, policy, port, selector, tcp
 from tests.fakes import Twist
 from tests.unit.auditing import SHOP, Audited, audit, keys
@@ -37,14 +37,14 @@ def found(audited: Audited) -> list[Finding]:
 def flipped(item: Expectation) -> Twist:
     """The flow that is expected comes out the other way."""
     by_title = keys(with_expectations(item))
-    return fakes.flipped(by_title[item.source], by_title[item.destination], 5432)
+    return twists.flipped(by_title[item.source], by_title[item.destination], 5432)
 
 
 CASES = [
     pytest.param(YES, None, Accord.KEPT, None, 0, id="allowed, allowed, through"),
     pytest.param(NO, None, Accord.KEPT, None, 0, id="denied, denied, not through"),
-    pytest.param(NO, fakes.late(3), Accord.LATE, None, 0, id="denied, denied, not through after a while"),
-    pytest.param(NO, fakes.nothing_enforces, Accord.LEAK, Severity.HIGH, 3, id="denied, denied, through"),
+    pytest.param(NO, twists.late(3), Accord.LATE, None, 0, id="denied, denied, not through after a while"),
+    pytest.param(NO, twists.nothing_enforces, Accord.LEAK, Severity.HIGH, 3, id="denied, denied, through"),
     pytest.param(YES, flipped(YES), Accord.BLOCKAGE, Severity.HIGH, 3, id="allowed, allowed, not through"),
     pytest.param(OPENED, None, Accord.POLICIES_ALLOW, Severity.HIGH, 3, id="denied, allowed, through"),
     pytest.param(CLOSED, None, Accord.POLICIES_FORBID, Severity.HIGH, 3, id="allowed, denied, not through"),
@@ -52,9 +52,9 @@ CASES = [
         OPENED, flipped(OPENED), Accord.AGAINST_POLICIES, Severity.MEDIUM, 4, id="denied, allowed, not through"
     ),
     pytest.param(CLOSED, flipped(CLOSED), Accord.AGAINST_POLICIES, Severity.MEDIUM, 3, id="allowed, denied, through"),
-    pytest.param(NO, fakes.twins_blocked, Accord.INCONCLUSIVE, None, 4, id="denied, denied, without proof"),
+    pytest.param(NO, twists.twins_blocked, Accord.INCONCLUSIVE, None, 4, id="denied, denied, without proof"),
     pytest.param(
-        CLOSED, fakes.twins_blocked, Accord.INCONCLUSIVE, Severity.MEDIUM, 4, id="allowed, denied, without proof"
+        CLOSED, twists.twins_blocked, Accord.INCONCLUSIVE, Severity.MEDIUM, 4, id="allowed, denied, without proof"
     ),
 ]
 

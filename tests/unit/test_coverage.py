@@ -18,7 +18,7 @@ from auditor.predict import predict
 from auditor.verdict import summarise
 from reports.as_table import render
 from reports.forecast import render as render_forecast
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, selector, snapshot, tcp
 from tests.evidence import flow
 from tests.unit.auditing import Audited, audit, keys
@@ -84,7 +84,7 @@ def test_rules_try_every_number_that_a_rule_names_and_both_ends_of_a_range() -> 
 def test_a_rule_whose_last_port_is_not_let_through_is_not_proven() -> None:
     """As on an engine that ignores endPort."""
     named = keys(audit(objects=RANGE, options=RULES))
-    done = audit(fakes.flipped(named["shop/b"], named["shop/a"], 8010), objects=RANGE, options=RULES)
+    done = audit(twists.flipped(named["shop/b"], named["shop/a"], 8010), objects=RANGE, options=RULES)
 
     (rule,) = done.material.comparison.rules
     assert rule.proof is Proof.NOT_PROVEN
@@ -236,7 +236,7 @@ def test_policy_whose_pods_smoke_spares_is_not_chosen_rather_than_not_tested() -
 def test_leaks_are_found_by_either() -> None:
     """Where nothing enforces, a few flows are enough to say so."""
     for options in (RULES, SMOKE):
-        assert audited(options, fakes.nothing_enforces).summary.exit_code == 3
+        assert audited(options, twists.nothing_enforces).summary.exit_code == 3
 
 
 def test_flows_without_a_verdict_are_measured_against_all_and_not_against_the_chosen() -> None:

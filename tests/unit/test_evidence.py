@@ -11,7 +11,7 @@ from auditor.model.flow import Direction, Family
 from auditor.model.options import Options
 from auditor.model.probe import Observation, Outcome, Probe
 from auditor.rounds import CLOSING, FLOWS, OPENING
-from tests import fakes
+from tests import fakes, twists
 from tests.evidence import (
     DENIED,
     FAULT,
@@ -139,7 +139,7 @@ def dead(key: str, until: int) -> fakes.Twist:
 def test_path_that_comes_up_late_does_not_hide_leaks(options: Options) -> None:
     """Where nothing enforces, what a dead path seemed to deny is tried again and leaks."""
     db = keys(audit())["shop/db"]
-    made = audit(fakes.nothing_enforces, dead(db, FLOWS + 1), options=options)
+    made = audit(twists.nothing_enforces, dead(db, FLOWS + 1), options=options)
     denials = [item for item in made.material.comparison.judgements if item.flow.predicted.deniers]
 
     assert {item.agreement for item in denials} == {Agreement.LEAK}
@@ -147,7 +147,7 @@ def test_path_that_comes_up_late_does_not_hide_leaks(options: Options) -> None:
 
 
 @pytest.mark.parametrize("options", [Options(), WHOLE])
-@pytest.mark.parametrize("engine", [fakes.nothing_enforces, fakes.flipped("", "", 0)])
+@pytest.mark.parametrize("engine", [twists.nothing_enforces, twists.flipped("", "", 0)])
 def test_path_that_stays_dead_proves_nothing(options: Options, engine: fakes.Twist) -> None:
     """Whatever the engine does: its own flows are blocked, its denials are open, the run is incomplete."""
     db = keys(audit())["shop/db"]

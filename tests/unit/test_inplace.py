@@ -20,7 +20,7 @@ from auditor.model.options import Coverage, Mode, Options, Targets
 from auditor.model.probe import NotPlaced, Outcome, Placed, Probe, ProbePlan, Role, StandIn
 from auditor.verdict import Material, summarise
 from reports.forecast import render
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import (
     Raw,
     allow,
@@ -256,7 +256,7 @@ def test_where_everything_holds_the_audit_says_of_what() -> None:
 
 
 def test_where_nothing_enforces_it_is_found() -> None:
-    material, _ = audited(fakes.nothing_enforces)
+    material, _ = audited(twists.nothing_enforces)
 
     assert summarise(material, wanting()).exit_code == 3
     assert {item.rule for item in material.findings} == {"leak"}
@@ -356,7 +356,7 @@ def test_a_pods_own_agent_shows_that_its_port_answers() -> None:
 
 def test_a_denial_still_needs_every_piece_of_proof() -> None:
     """Where twins fail nothing is shown of real pods either."""
-    material, _ = audited(fakes.twins_blocked)
+    material, _ = audited(twists.twins_blocked)
     denied = [item for item in material.comparison.judgements if item.outcome is Outcome.SILENT]
 
     assert denied

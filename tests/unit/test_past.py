@@ -18,7 +18,7 @@ from auditor.model.options import Coverage, Options
 from auditor.model.probe import Outcome
 from auditor.past import MAX_AGE, Past, check, check_cluster, past_of
 from auditor.recording import decode
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import CLUSTER_UID, Raw, deny_all, namespace, node, pod, policy, port, selector
 from tests.unit.auditing import SHOP, WHOLE, Audited, audit, keys
 from tests.unit.resuming import RUN, noted, resumed
@@ -75,14 +75,14 @@ def test_denials_that_are_tried_anew_have_their_witnesses() -> None:
         }
 
 
-@pytest.mark.parametrize("twists", [(), (fakes.nothing_enforces,), (fakes.node_does_not_enforce("n2"),)])
-def test_journal_that_ends_anywhere_gives_no_wrong_answer(twists: tuple[fakes.Twist, ...]) -> None:
+@pytest.mark.parametrize("odd", [(), (twists.nothing_enforces,), (twists.node_does_not_enforce("n2"),)])
+def test_journal_that_ends_anywhere_gives_no_wrong_answer(odd: tuple[fakes.Twist, ...]) -> None:
     """Whatever line is the last, what an undisturbed run finds is found; a denial is taken over with all its proof."""
-    truth = audit(*twists)
-    lines = noted(*twists).lines
+    truth = audit(*odd)
+    lines = noted(*odd).lines
     takes = []
     for end in range(1, len(lines) + 1):
-        found = resumed(past_of(decode(b"".join(lines[:end])), RUN), *twists)
+        found = resumed(past_of(decode(b"".join(lines[:end])), RUN), *odd)
         takes.append(bool(denied(before(found))))
         agreements = {item.flow.id: item.agreement for item in found.material.comparison.judgements}
         assert agreements == {item.flow.id: item.agreement for item in truth.material.comparison.judgements}
@@ -90,10 +90,10 @@ def test_journal_that_ends_anywhere_gives_no_wrong_answer(twists: tuple[fakes.Tw
 
     # The closing round is part of the proof.
     assert not any(takes[:-1])
-    assert takes[-1] == (truth.summary.proven_denials > 0 and fakes.nothing_enforces not in twists)
+    assert takes[-1] == (truth.summary.proven_denials > 0 and twists.nothing_enforces not in odd)
 
 
-@pytest.mark.parametrize("twist", [fakes.nothing_enforces, fakes.node_does_not_enforce("n1"), fakes.twins_blocked])
+@pytest.mark.parametrize("twist", [twists.nothing_enforces, twists.node_does_not_enforce("n1"), twists.twins_blocked])
 def test_engine_that_dies_in_between_is_not_covered_up(twist: fakes.Twist) -> None:
     """What leaks or cannot be shown now is never as expected because it was so then."""
     now = {item.flow.id: item.agreement for item in audit(twist).material.comparison.judgements}
@@ -184,7 +184,7 @@ def test_surprises_are_tried_anew() -> None:
     """A leak, a blockage or what was late then is measured again, and may be otherwise now."""
     flows = audit().material.plan.flows
     flow = next(flow for flow in flows if flow.predicted.deniers)
-    past = noted(fakes.flipped(flow.source, flow.destination, flow.port)).past
+    past = noted(twists.flipped(flow.source, flow.destination, flow.port)).past
 
     found = resumed(past)
 
@@ -344,7 +344,7 @@ def test_nothing_is_noted_of_a_run_without_pods() -> None:
 
 @pytest.mark.parametrize(
     "twist",
-    [fakes.twins_blocked, fakes.listener_dies("i0", 1), fakes.exec_fails([4])],
+    [twists.twins_blocked, twists.listener_dies("i0", 1), twists.exec_fails([4])],
     ids=["twins", "listener", "closing round"],
 )
 def test_proof_is_its_own(twist: fakes.Twist) -> None:

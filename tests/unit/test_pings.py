@@ -20,7 +20,7 @@ from auditor.model.probe import Outcome, ProbePlan, Rehearsal, Role
 from auditor.pings import meaning, with_pings
 from probes.echoes import SECONDS, TRIES
 from reports.forecast import render
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw
 from tests.evidence import decision
 from tests.fakes import FakeBackend, FakeCluster
@@ -264,7 +264,7 @@ def test_what_the_run_did_not_come_to_says_so() -> None:
 
 
 @pytest.mark.parametrize("echo", Echo)
-@pytest.mark.parametrize("twist", [(), (fakes.nothing_enforces,)], ids=["enforced", "nothing enforced"])
+@pytest.mark.parametrize("twist", [(), (twists.nothing_enforces,)], ids=["enforced", "nothing enforced"])
 def test_no_echo_changes_an_answer(echo: Echo, twist: tuple[fakes.Twist, ...]) -> None:
     """Summary with its exit code, findings, claims, judgements: all as without."""
     plain, pinged = audit(*twist), audit(*twist, options=PING, echo=lambda _: echo)

@@ -13,7 +13,7 @@ from auditor.model.flow import Direction, Protocol, Verdict
 from auditor.model.options import Options
 from auditor.model.probe import Outcome
 from auditor.model.report import Run
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw, allow, deny_all, pod, pods, policy, port, selector, tcp, udp
 from tests.fakes import Attempt
 from tests.unit.auditing import audit, keys
@@ -88,7 +88,7 @@ def test_clean_audit_of_datagrams() -> None:
 
 def test_engine_that_lets_datagrams_through_leaks_by_them_alone() -> None:
     """Exactly the denied flows of UDP are leaks, and the finding names their ports by protocol."""
-    found = audit(only(UDP, fakes.nothing_enforces), objects=SHOP)
+    found = audit(only(UDP, twists.nothing_enforces), objects=SHOP)
     leaks = found.of(Agreement.LEAK)
 
     assert {flow.protocol for flow in leaks} == {UDP}
@@ -104,7 +104,7 @@ def test_each_single_flipped_flow_is_found_and_nothing_else(protocol: Protocol) 
     """A flow and its like of the other protocol are two flows."""
     flows = audit(objects=SHOP).material.plan.flows
     for flow in [flow for flow in flows if flow.protocol is protocol]:
-        found = audit(fakes.flipped(flow.source, flow.destination, flow.port, protocol), objects=SHOP)
+        found = audit(twists.flipped(flow.source, flow.destination, flow.port, protocol), objects=SHOP)
         wrong = Agreement.LEAK if flow.predicted.deniers else Agreement.BLOCKAGE
 
         assert [item.id for item in found.of(wrong)] == [flow.id]

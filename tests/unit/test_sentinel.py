@@ -29,7 +29,7 @@ from auditor.sentinel import (
     sentinel_plan,
 )
 from auditor.verdict import Material, summarise
-from tests import fakes
+from tests import fakes, twists
 from tests.builders import Raw, deny_all, named, node, raw, snapshot
 from tests.fakes import Deniers, FakeBackend, FakeCluster, Twist
 
@@ -245,7 +245,7 @@ def test_node_whose_twin_is_blocked_is_a_gap_among_many() -> None:
 
 
 def test_no_engine_leaks_on_every_node() -> None:
-    found = audit(fakes.nothing_enforces)
+    found = audit(twists.nothing_enforces)
 
     assert summarise(found, SENTINEL).exit_code == 3
     assert {claim.proof for claim in found.comparison.nodes} == {Proof.LEAKING}
@@ -253,7 +253,7 @@ def test_no_engine_leaks_on_every_node() -> None:
 
 
 def test_one_node_that_does_not_enforce_is_named() -> None:
-    found = audit(fakes.node_does_not_enforce("n2"))
+    found = audit(twists.node_does_not_enforce("n2"))
 
     leaking = {claim.subject for claim in found.comparison.nodes if claim.proof is Proof.LEAKING}
     assert leaking == {"n2"}
@@ -269,7 +269,7 @@ def test_own_policies_that_are_gone_or_other_than_planned_prove_nothing() -> Non
 
 
 def test_what_was_not_read_makes_findings_less_sure_and_no_verdict_unknown() -> None:
-    found = audit(fakes.nothing_enforces, doubts=True)
+    found = audit(twists.nothing_enforces, doubts=True)
 
     assert {item.confidence for item in found.findings} == {Confidence.LIKELY}
     assert all("clusternetworkpolicies" in item.cause for item in found.findings)

@@ -24,7 +24,8 @@ from auditor.service_rounds import GRACE
 from auditor.verdict import INCOMPLETE, Material, incompleteness, summarise
 from tests import fakes
 from tests.builders import Raw, node
-from tests.fakes import TIMING, Attempt, FakeBackend, FakeCluster, Twist, nothing_enforces
+from tests.fakes import TIMING, Attempt, FakeBackend, FakeCluster, Twist
+from tests.twists import nothing_enforces
 from tests.unit.auditing import SHOP
 from tests.unit.reports.builders import RUN
 from tests.unit.test_sentinel import by_model, made
