@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from auditor.cluster.fields import FieldError, Raw, UnknownField, kind_of
 
@@ -78,7 +78,7 @@ Shape = Text | Number | Items | Entries | Fields | Either
 
 def misfits(shape: Shape, holder: Holder, key: str | int) -> Iterator[FieldError]:
     """Everything for which the value at `key` would be refused; UnknownField for what would be dropped."""
-    value: Any = holder[key]  # type: ignore[index]
+    value = cast("Mapping[Any, Any]", holder)[key]
     match shape:
         case Text():
             reason = _text(shape, value)

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from auditor.evaluate.end import End
 from auditor.evaluate.ends import FAMILIES, numbers
@@ -16,7 +17,7 @@ from auditor.evaluate.match import edges
 from auditor.evaluate.model import Model
 from auditor.evaluate.vocabulary import leaves, port_terms, predicates
 from auditor.model.cluster import Pod
-from auditor.model.flow import Family
+from auditor.model.flow import Family, Protocol
 from auditor.model.labels import LabelSelector
 from auditor.model.policy import IPBlock
 from auditor.model.rules import AccountIs, AccountLabels, InBlock, PodLabels, Section
@@ -105,16 +106,28 @@ class Class:
 
 def classify(model: Model, pods: Iterable[Pod], words: Vocabulary) -> tuple[Class, ...]:
     """Group pods that policies apply to, sorted so that each namespace is one range."""
-    groups: dict[tuple[object, ...], list[Pod]] = defaultdict(list)
+    groups: dict[_Signature, list[Pod]] = defaultdict(list)
     project = _Projection(words)
     for pod in pods:
         if pod.talks:
             groups[project.signature(pod)].append(pod)
     found = [
-        Class(members[0].namespace, tuple(members), model.end(members[0]), signature[1], signature[3])  # type: ignore[arg-type]
+        Class(members[0].namespace, tuple(members), model.end(members[0]), signature.labels, signature.intervals)
         for signature, members in groups.items()
     ]
     return tuple(sorted(found, key=lambda item: (item.namespace, item.labels, item.pods[0].name)))
+
+
+class _Signature(NamedTuple):
+    """What policies can tell of a pod; a tuple, since there is one for each pod and it is hashed."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...]
+    ports: tuple[tuple[str, int, Protocol], ...]
+    intervals: tuple[tuple[Family, int], ...]
+    account: str
+    families: tuple[Family, ...]
+    planned: bool
 
 
 class _Projection:
@@ -124,12 +137,13 @@ class _Projection:
         self._words = words
         self._labels: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
 
-    def signature(self, pod: Pod) -> tuple[object, ...]:
+    def signature(self, pod: Pod) -> _Signature:
         """Equal for two pods exactly when no policy can tell them apart by what it mentions."""
         names = self._words.port_names
         ports = tuple((port.name, port.number, port.protocol) for port in pod.ports if port.name in names)
         account = pod.service_account if self._words.accounts else ""
-        return pod.namespace, self._project(pod), ports, self._intervals(pod), account, pod.families, pod.planned
+        intervals = self._intervals(pod)
+        return _Signature(pod.namespace, self._project(pod), ports, intervals, account, pod.families, pod.planned)
 
     def _project(self, pod: Pod) -> tuple[tuple[str, str], ...]:
         known = self._words.labels
