@@ -123,8 +123,11 @@ try() {
     asleep='' fired=0 child=''
     now && started=$now
     [ -n "${BASH_VERSION:-}" ] || trap tick USR1
+    forking=1
     connect &
     child=$!
+    forking=
+    [ -z "$ending" ] || leave
     if [ -n "${BASH_VERSION:-}" ]; then
         # A bash that a signal interrupts in "wait" can lose the child's status, so it looks for itself. Fd 6: silence.
         # shellcheck disable=SC3045 # only under bash
@@ -169,13 +172,20 @@ attempt() {
         "$key" "$id" "$rc" "$fired" "$stood" "$ms" "$said" "$(((sum * 31 + ${#said}) % 9973))" >&9
 }
 
+leave() { # on TERM, but not before a client that was just started has a name: nobody else would end it
+    ending=1
+    [ -z "$forking" ] || return 0
+    [ -z "$child" ] || kill -KILL "$child"
+    exit 1
+}
+
 lane() { # stdin: a pipe of its own, opened a second time for writing; stdout: how many attempts it made
     exec 4<>/proc/self/fd/0 </dev/null
     { read -r mark </proc/sys/kernel/random/uuid; } 2>/dev/null || mark=$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')
     [ ${#mark} -ge 32 ] || exit 1
     [ -z "${BASH_VERSION:-}" ] || eval 'exec 6<> <(:)'
-    child='' done=0
-    trap '[ -z "$child" ] || kill -KILL "$child"; exit 1' TERM
+    child='' forking='' ending='' done=0
+    trap leave TERM
     while take; do attempt; done
     echo "$done"
 }

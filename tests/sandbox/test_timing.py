@@ -20,7 +20,7 @@ from auditor.model.timing import Change, Figure, Moment, Pace, Path, Trace
 from auditor.timing import figure
 from probes.backends.kubernetes.stream import Aim, Stream, Target
 from tests.sandbox.shellpod import Network, Pod, network, pod
-from tests.sandbox.test_agents import image
+from tests.sandbox.agentstage import image
 
 pytestmark = pytest.mark.sandbox
 PORT, LIMIT = 8080, 60.0
