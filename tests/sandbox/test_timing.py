@@ -19,8 +19,8 @@ from auditor.model.probe import Placed, Role, StandIn
 from auditor.model.timing import Change, Figure, Moment, Pace, Path, Trace
 from auditor.timing import figure
 from probes.backends.kubernetes.stream import Aim, Stream, Target
-from tests.sandbox.shellpod import Network, Pod, network, pod
 from tests.sandbox.agentstage import image
+from tests.sandbox.shellpod import Network, Pod, network, pod
 
 pytestmark = pytest.mark.sandbox
 PORT, LIMIT = 8080, 60.0
