@@ -86,7 +86,12 @@ cluster-down: setup ## take the test cluster NAME down
 	@$(py) -m tests.cluster down $(NAME)
 
 .PHONY: demo
-demo: cluster-packages ## audit the guides' examples on a test cluster of two nodes: ENGINE=none|cilium
+demo: setup ## the guides' examples on clusters that do and do not enforce them, in a sandbox: netaudit-demo/index.html
+	@.ci/packages demo
+	@.venv/bin/netaudit demo
+
+.PHONY: demo-cluster
+demo-cluster: cluster-packages ## the same examples on a real cluster of two nodes: ENGINE=none|cilium
 	@$(py) -m tests.demo --engine $(if $(filter command line,$(origin ENGINE)),$(ENGINE),none)
 
 .PHONY: cluster-needs

@@ -19,7 +19,7 @@ from auditor.model.labels import LabelSelector, Operator, Requirement
 from auditor.model.options import Coverage, Kind, Mode, Options, Targets, Transport
 from auditor.model_flags import EXPECT_HELP, EXPLAIN_EXAMPLES, PREDICT_EXAMPLES, add_explain, add_predict
 from auditor.pod_flags import add_probe_pods, check_transport
-from auditor.sandbox_flags import add_sandbox, check_sandbox
+from auditor.sandbox_flags import DEMO, DEMO_EXAMPLES, add_demo, add_sandbox, check_sandbox
 from auditor.stranger_flags import add_strangers, check_strangers, never_ports
 
 DESCRIPTION = """\
@@ -108,6 +108,14 @@ def build_parser(
         formatter_class=raw,
     )
     add_explain(explain)
+    demo = commands.add_parser(
+        "demo",
+        help="the same audit of examples in a sandbox on this machine; no cluster needed",
+        description=DEMO,
+        epilog=DEMO_EXAMPLES,
+        formatter_class=raw,
+    )
+    add_demo(demo)
     cleanup = commands.add_parser(
         "cleanup",
         parents=[shared],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -68,6 +69,59 @@ class Reporter:
         self._task = self._live.add_task(event.name, total=event.total or None, count=event.detail)
 
     def _line(self, text: str) -> None:
-        # Text, not markup: names from the cluster may look like markup, and control characters may not pass.
-        safe = "".join(char if char.isprintable() else "?" for char in text)
-        self._console.print(Text(safe), soft_wrap=True)
+        say(self._console, text)
+
+
+class Chorus:
+    """Several runs at once on stderr: a live line for each on a terminal, its warnings and its end otherwise."""
+
+    def __init__(self, console: Console, names: Sequence[str], *, quiet: bool) -> None:
+        """Show runs of those names on `console`, which should be stderr."""
+        self._console = console
+        self._quiet = quiet
+        self._live = Progress(
+            SpinnerColumn(finished_text="·"),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[stage]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._tasks = {name: self._live.add_task(name, total=1, stage="") for name in names}
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the live lines."""
+        self._live.stop()
+
+    def voice(self, name: str) -> Callable[[Event], None]:
+        """What takes the events of one of them."""
+
+        def heard(event: Event) -> None:
+            match event:
+                case StageStarted():
+                    self._live.update(self._tasks[name], stage=event.name)
+                case Warned() if not self._quiet:
+                    say(self._console, f"{name}: warning: {event.text}")
+
+        return heard
+
+    def done(self, name: str) -> None:
+        """Show that one of them has ended."""
+        self._live.update(self._tasks[name], completed=1, stage="done")
+        if not self._quiet and not self._console.is_terminal:
+            say(self._console, f"{name}: done")
+
+
+def say(console: Console, text: str) -> None:
+    """Write a line that may hold anything."""
+    # Text, not markup: names from the cluster may look like markup, and control characters may not pass.
+    safe = "".join(char if char.isprintable() else "?" for char in text)
+    console.print(Text(safe), soft_wrap=True)

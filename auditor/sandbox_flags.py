@@ -8,8 +8,26 @@ from __future__ import annotations
 import argparse
 
 from auditor.errors import UsageError
+from auditor.flag_values import seconds
 from auditor.model.options import Mode, Targets, Transport
 
+DEMO = """\
+Audit the examples of the guides on three clusters made of network namespaces on this machine: one that enforces policy,
+a minikube without a plugin, an EKS whose agent is missing on one node. Real packets, the usual reports, no cluster
+needed; as root, or as an ordinary user where the kernel lets users make namespaces. Nothing is left afterwards but the
+pages.
+"""
+DEMO_EXAMPLES = """\
+examples:
+  netaudit demo                            the story, and netaudit-demo/index.html
+  netaudit demo --fault ingress-only       what an audit looks like where an engine polices ingress alone
+  netaudit demo --manifests k8s/           your own manifests on the same three clusters
+  netaudit demo --keep                     look around in the pods afterwards
+
+exit codes: 0 the clusters were told apart as they should be; 1 they were not, or netaudit failed; 2 usage
+"""
+FOLDER = "netaudit-demo"
+SETTLE, LATE_SETTLE = 5.0, 20.0
 WHY = "a sandbox runs manifests in network namespaces of this machine, under an engine of its own"
 
 
@@ -32,6 +50,47 @@ def add_sandbox(parser: argparse.ArgumentParser) -> None:
         help="manifests for --sandbox: a file, a folder, or - for standard input; repeatable",
     )
     group.add_argument("--fault", metavar="NAME", help="give the sandbox's engine a fault that real ones have had")
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The options of `netaudit demo`."""
+    group = parser.add_argument_group("what is shown")
+    group.add_argument(
+        "--fault",
+        metavar="NAME",
+        help="instead of the story: a cluster whose engine has this fault, beside one whose engine has none",
+    )
+    group.add_argument("--list-faults", action="store_true", help="name the faults and what shows them; make nothing")
+    group.add_argument(
+        "--manifests",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="your own manifests instead of the guides': a file or a folder; repeatable",
+    )
+    group.add_argument(
+        "--keep",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="let the clusters stand until Ctrl-C, with something that listens in every pod, and say how to get into "
+        "them (default: no)",
+    )
+    group = parser.add_argument_group("pages")
+    group.add_argument(
+        "--folder", default=FOLDER, metavar="DIR", help=f"where pages and reports are written (default: {FOLDER})"
+    )
+    group.add_argument(
+        "--settle",
+        type=seconds,
+        metavar="SECONDS",
+        help=f"how long a surprise is tried again before it stands; netaudit run takes 45 (default: {SETTLE:g}, and "
+        f"{LATE_SETTLE:g} for faults that end by themselves)",
+    )
+    group = parser.add_argument_group("settings")
+    group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
+    group = parser.add_argument_group("messages")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
+    group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")
 
 
 def check_sandbox(flags: argparse.Namespace) -> None:

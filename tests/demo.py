@@ -1,4 +1,4 @@
-"""`make demo`: the guides' examples on a real cluster that enforces nothing, audited as a user would do it.
+"""`make demo-cluster`: the guides' examples on a real cluster that enforces nothing, audited as a user would do it.
 
 Starts a test cluster, deploys, runs `netaudit run`, leaves the reports in netaudit-demo/, and takes the cluster down.
 """
@@ -15,7 +15,7 @@ from tests.cluster.cluster import Cluster, start
 from tests.cluster.errors import ClusterError
 from tests.cluster.spec import make_spec
 
-CASES = Path(__file__).parent / "cases" / "guides"
+CASES = Path(__file__).parent.parent / "auditor" / "guides"
 EXAMPLES = ("staging", "three-tier")
 NAMESPACES = ("staging", "admin", "three-tier", "monitoring")
 FOLDER = Path("netaudit-demo")
@@ -72,7 +72,7 @@ def tell(engine: str, code: int) -> None:
         f"Surprises were tried again for {SETTLE} s; on your cluster the default is 45 s.",
         "",
         f"  open {FOLDER / 'index.html'}            the same as a page",
-        "  make demo ENGINE=cilium                 the same workloads where policy is enforced",
+        "  make demo-cluster ENGINE=cilium         the same workloads where policy is enforced",
         "  .venv/bin/netaudit run --dry-run        your own cluster: what would be made and tried",
         "",
     ]

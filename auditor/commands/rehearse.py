@@ -23,6 +23,8 @@ from auditor.errors import INTERRUPTED, UsageError
 from auditor.flags import Output
 from auditor.forecast import forecast
 from auditor.model.options import Options
+from auditor.model.report import AuditReport
+from auditor.ports import OnEvent, SnapshotSource
 from auditor.progress import Reporter
 from auditor.verdict import INCOMPLETE
 from probes.agents import text_of
@@ -40,9 +42,7 @@ async def rehearse(
     flags: argparse.Namespace, options: Options, outputs: Sequence[Output], words: Sequence[str], console: Console
 ) -> int:
     """Audit the manifests and write the reports; the exit code is the report's, 4 where part of them is left out."""
-    fault = _fault(options.fault)
-    agent = "shell" if options.agent == "shell" else "python"
-    options = replace(options, image=HERE, agent=agent)
+    fault, options = fault_named(options.fault), here(options)
     files = FileSource(flags.filename, sys.stdin.buffer.read)
     # Files that make no sense are told before anything is made.
     await files.collect()
@@ -54,20 +54,39 @@ async def rehearse(
                 known = await forecast(SandboxSource(box, files), options, reporter, None)
         sys.stdout.write(render_forecast(known.plan, known.matrix, options, predicted_answers(known.covered)))
         return INCOMPLETE if lost else 0
-    started = now()
-    marks = Marks(word(6), __version__, stamp(started + timedelta(seconds=2 * options.budget)))
     with Reporter(console, quiet=flags.quiet) as reporter:
         async with sandbox(fault) as box:
-            material = await run_audit(SandboxSource(box, files), _backend(box, marks, options), options, reporter)
-    run = replace(record(options, marks.run, agent, started, words), rounds=material.rounds)
-    report = assemble(material, options, run, f"sandbox of {', '.join(flags.filename)}")
+            name = f"sandbox of {', '.join(flags.filename)}"
+            report, interrupted = await audited(box, files, options, reporter, (name, words))
     write(report, outputs, FORMATS)
-    if material.interrupted:
+    if interrupted:
         return INTERRUPTED
     return report.summary.exit_code or (INCOMPLETE if lost else 0)
 
 
-def _fault(name: str) -> Fault | None:
+def here(options: Options) -> Options:
+    """The options of a run whose probe pods have no image but this machine."""
+    agent = "shell" if options.agent == "shell" else "python"
+    return replace(options, image=HERE, agent=agent, sandbox=True)
+
+
+async def audited(
+    box: Sandbox, manifests: SnapshotSource, options: Options, on_event: OnEvent, named: tuple[str, Sequence[str]]
+) -> tuple[AuditReport, bool]:
+    """Audit manifests in a sandbox: the report, and whether the run was asked to end before it had measured all.
+
+    `named` is what the report calls the cluster, and the words of the command.
+    """
+    options = here(options)
+    started = now()
+    marks = Marks(word(6), __version__, stamp(started + timedelta(seconds=2 * options.budget)))
+    material = await run_audit(SandboxSource(box, manifests), _backend(box, marks, options), options, on_event)
+    name, words = named
+    run = replace(record(options, marks.run, options.agent, started, words), rounds=material.rounds)
+    return assemble(material, options, run, name), material.interrupted
+
+
+def fault_named(name: str) -> Fault | None:
     """The fault of that name, none for an empty one; raises UsageError for a name that no fault has."""
     if not name:
         return None

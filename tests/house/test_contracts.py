@@ -38,6 +38,7 @@ ACTING = (
     "auditor.commands",
     "auditor.flag_values",
     "auditor.flags",
+    "auditor.guides",
     "auditor.mode_flags",
     "auditor.model_flags",
     "auditor.ports",
@@ -54,6 +55,8 @@ ACTING = (
     "reports.as_html",
     "reports.as_json",
     "reports.as_table",
+    "reports.fleet_page",
+    "reports.page",
     "reports.schema",
 )
 """Modules that may touch the outside. A new module stands here or in the contract "deciding", by choice."""

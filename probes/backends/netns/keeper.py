@@ -149,6 +149,10 @@ class Keeper:
             with contextlib.suppress(FileNotFoundError):
                 write(f"/proc/sys/{path}", value)
 
+    def do_place(self, asked: Message, _: list[int]) -> Message:
+        """Tell which open file of this process a namespace is."""
+        return {"file": self.spaces[asked["space"]]}
+
     def do_close(self, asked: Message, _: list[int]) -> Message:
         """Let go of a namespace; it ends with the last process in it."""
         os.close(self.spaces.pop(asked["space"]))

@@ -92,6 +92,10 @@ class Realm:
     """The namespaces of one sandbox."""
 
     _control: socket.socket
+    _parent: int
+    """Pid of the keeper's parent."""
+    _users: bool
+    """Whether it is in a user namespace of its own."""
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _ends: dict[int, asyncio.Future[int]] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=lambda: count(1))
@@ -101,6 +105,13 @@ class Realm:
         """Make so many network namespaces with these settings, by path below /proc/sys."""
         answer = await self._ask({"do": "spaces", "count": number, "settings": dict(settings)})
         return range(answer["first"], answer["first"] + number)
+
+    async def entrance(self, space: int) -> list[str]:
+        """The words that lead a command of this machine into a network namespace; nsenter(1)."""
+        answer = await self._ask({"do": "place", "space": space})
+        keeper = await asyncio.to_thread(_only_child, self._parent)
+        users = ["--target", keeper, "--user", "--preserve-credentials"] if self._users else []
+        return ["nsenter", *users, f"--net=/proc/{keeper}/fd/{answer['file']}"]
 
     async def close(self, space: int) -> None:
         """Let go of a network namespace: it ends with the last process in it."""
@@ -228,15 +239,19 @@ class Realm:
                 end.set_result(-int(signal.SIGKILL))
 
 
+def _only_child(process: int) -> str:
+    return Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").strip()
+
+
 @asynccontextmanager
 async def realm() -> AsyncIterator[Realm]:
     """Make a realm; on leaving, everything in it is gone.
 
     Raises NetauditError where this machine allows none, with the setting that forbids it.
     """
-    control, keeper = await _begin()
+    control, keeper, users = await _begin()
     loop = asyncio.get_running_loop()
-    it = Realm(control)
+    it = Realm(control, keeper.pid, users)
     loop.add_reader(control, it.hear)
     try:
         yield it
@@ -247,8 +262,8 @@ async def realm() -> AsyncIterator[Realm]:
         await asyncio.shield(keeper.wait())
 
 
-async def _begin() -> tuple[socket.socket, asyncio.subprocess.Process]:
-    """A keeper that runs: as root without a user namespace where that works, else with one."""
+async def _begin() -> tuple[socket.socket, asyncio.subprocess.Process, bool]:
+    """A keeper that runs, and whether in a user namespace: as root without one where that works."""
     faults: list[str] = []
     for users in ("none", "users") if os.geteuid() == 0 else ("users",):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -269,7 +284,7 @@ async def _begin() -> tuple[socket.socket, asyncio.subprocess.Process]:
             raise
         said = json.loads(packet) if packet else {"fault": "it ended at once"}
         if "fault" not in said:
-            return ours, keeper
+            return ours, keeper, users == "users"
         faults.append(said["fault"])
         ours.close()
         await keeper.wait()

@@ -124,7 +124,7 @@ class _Session:
         environment = _environment(stand_in, backend.marks, backend.agent, nonce)
         self._environment[name] = environment
         self._placed[stand_in.key] = NotPlaced(stand_in, "its agent did not begin to listen in time")
-        words = _words(backend.agent.first)
+        words = words_here(backend.agent.first)
         try:
             async with asyncio.timeout(backend.start_timeout):
                 process = await backend.sandbox.start(name, words, environment)
@@ -164,7 +164,7 @@ class _Session:
         name = namespace, pod
         try:
             process = await self._backend.sandbox.start(
-                name, _words(command), self._environment[name], beside=self._running[name]
+                name, words_here(command), self._environment[name], beside=self._running[name]
             )
         except RealmError as error:
             raise NotHereError(
@@ -242,7 +242,7 @@ def _running_at(addresses: Sequence[str]) -> dict[str, Any]:
     return {"phase": "Running", "podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
 
 
-def _words(command: Sequence[str]) -> list[str]:
+def words_here(command: Sequence[str]) -> list[str]:
     """The words that run an agent's half: its Python is the one that runs netaudit."""
     program, *rest = command
     return [sys.executable if program == "python3" else program, *rest]

@@ -69,12 +69,12 @@ class SandboxSource:
     def _node(self, name: str, known: Iterable[Raw]) -> dict[str, Any]:
         """A node with its addresses here and room for whatever a plan needs."""
         found = next((item for item in known if _name(item) == name), {})
-        metadata = {**(found.get("metadata") or {}), "name": name}
+        metadata, spec = {**(found.get("metadata") or {}), "name": name}, found.get("spec") or {}
         addresses = self._sandbox.nodes[name].addresses[: self._sandbox.families]
         room = {"cpu": "1000", "memory": "1Ti", "pods": "1000", "ephemeral-storage": "1Ti"}
         return {
             "metadata": metadata,
-            "spec": {},
+            "spec": {key: spec[key] for key in ("providerID",) if key in spec},
             "status": {
                 "conditions": [{"type": "Ready", "status": "True"}],
                 "addresses": [{"type": "InternalIP", "address": address} for address in addresses],

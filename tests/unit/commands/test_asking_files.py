@@ -18,7 +18,7 @@ from reports.difference import DIFFERENCES
 from reports.explanation import EXPLANATIONS
 from reports.prediction import PREDICTIONS
 
-STAGING = str(Path(__file__).parents[2] / "cases" / "guides" / "staging.yaml")
+STAGING = str(Path(__file__).parents[3] / "auditor" / "guides" / "staging.yaml")
 REFUSED = """
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -10,7 +10,7 @@ import yaml
 from tests.cluster.tests.audit.command import CONTROL, ROOT
 from tests.cluster.tests.audit.site import Object
 
-CASES = ROOT / "tests" / "cases" / "guides"
+CASES = ROOT / "auditor" / "guides"
 UNNAMED = 8642
 """The port that no policy and no pod of the guides names."""
 Path3 = tuple[str, str, int]

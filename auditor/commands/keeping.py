@@ -1,0 +1,86 @@
+"""`netaudit demo --keep`: clusters of network namespaces to look around in."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from auditor.model.words import plural
+from auditor.ports import RawSnapshot
+from probes.agents import text_of
+from probes.backends.netns import Sandbox, words_here
+from probes.backends.netns.allowed import SEARCHED
+from probes.placement import AgentSpec
+from reports.plain import plain
+
+NONCE = "demo"
+"""What whoever connects to a pod is told, beside the port."""
+DAY = 86_400
+AGENT = "python"
+Pod = tuple[str, str]
+
+
+async def keep(boxes: Mapping[str, Sandbox], raw: RawSnapshot) -> None:
+    """Let something listen in every pod, say how to get there, and stay until somebody asks for the end."""
+    ports = {_name(pod): list(_ports(pod)) for pod in raw.objects.get("pods", ())}
+    for title, box in boxes.items():
+        await asyncio.gather(*(_serve(box, name, ports.get(name, [])) for name in box.berths))
+        for line in await _ways(title, box):
+            sys.stdout.write(f"{plain(line)}\n")
+    sys.stdout.write("\nThe clusters stand until Ctrl-C; then nothing is left of them.\n")
+    sys.stdout.flush()
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        # That is how it ends, and no interruption.
+        current = asyncio.current_task()
+        if current is not None:
+            current.uncancel()
+
+
+async def _serve(box: Sandbox, name: Pod, ports: Sequence[str]) -> None:
+    if not ports:
+        return
+    agent = AgentSpec("", text_of(AGENT), DAY, AGENT)
+    environment = {
+        "PATH": SEARCHED,
+        "NETAUDIT_AGENT": agent.script,
+        "NETAUDIT_NONCE": NONCE,
+        "NETAUDIT_RUN": NONCE,
+        "NETAUDIT_PORTS": " ".join(ports),
+        "NETAUDIT_DEADLINE": str(DAY),
+    }
+    process = await box.start(name, words_here(agent.first), environment)
+    await process.output.readline()
+
+
+async def _ways(title: str, box: Sandbox) -> list[str]:
+    """How to get into each pod and node of one cluster."""
+    lines = ["", f"{title}: {plural(len(box.berths), 'pod')} on {plural(len(box.nodes), 'node')}"]
+    for seat in box.world.seats:
+        way = shlex.join(await box.realm.entrance(box.berths[seat.namespace, seat.name].space))
+        lines.append(f"  {seat.namespace}/{seat.name} {seat.addresses[0]} on {seat.node}: {way} bash")
+    for name, node in box.nodes.items():
+        way = shlex.join(await box.realm.entrance(node.space))
+        lines.append(f"  rules of {name}: {way} nft list ruleset")
+    return lines
+
+
+def _name(pod: Mapping[str, Any]) -> Pod:
+    return str(pod["metadata"].get("namespace") or "default"), str(pod["metadata"]["name"])
+
+
+def _ports(pod: Mapping[str, Any]) -> Iterator[str]:
+    for container in _containers(pod):
+        for port in container.get("ports") or ():
+            protocol = str(port.get("protocol") or "TCP")
+            if protocol in {"TCP", "UDP"}:
+                yield f"{port['containerPort']}{'/udp' if protocol == 'UDP' else ''}"
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    spec = pod.get("spec") or {}
+    return [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]

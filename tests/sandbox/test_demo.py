@@ -1,0 +1,174 @@
+"""`netaudit demo`: the story is true, its pages are there, and nothing else is left."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.demonstrating import command, demo, environment, traces
+from tests.sandbox.shellpod import end, wait_until
+
+ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+"""Before a command: somebody without any right."""
+SHOP = Path(__file__).parent / "rehearsal"
+
+pytestmark = pytest.mark.sandbox
+
+
+def report(folder: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "netaudit-demo" / f"{name}.json").read_text())
+    return found
+
+
+def agreements(found: dict[str, Any]) -> set[str]:
+    return {flow["agreement"] for flow in found["flows"]}
+
+
+def test_three_clusters_are_told_for_what_they_are(tmp_path: Path) -> None:
+    before = traces()
+    told = demo(tmp_path)
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    good, none, part = (report(tmp_path, name) for name in ("enforcing", "minikube", "eks"))
+    assert agreements(good) == {"as-expected"}
+    assert good["summary"]["proven_denials"] > 100
+    denied = [flow for flow in none["flows"] if flow["verdict"] == "denied"]
+    assert {flow["agreement"] for flow in denied} == {"leak"}
+    nodes = {stand_in["key"]: stand_in["node"] for stand_in in part["stand_ins"]}
+    [missing] = {
+        nodes[flow["destination"]]
+        for flow in part["flows"]
+        if flow["agreement"] == "leak" and flow["denied_by"] == ["Ingress"]
+    }
+    assert missing == "ip-192-168-76-157.eu-west-1.compute.internal"
+    index = (tmp_path / "netaudit-demo" / "index.html").read_text()
+    for name in ("enforcing", "minikube", "eks"):
+        assert f'href="{name}.html"' in index
+        assert (tmp_path / "netaudit-demo" / f"{name}.html").stat().st_size > 10_000
+    assert "Policies are not enforced everywhere in 2 of 3 clusters." in index
+    assert len(told.stdout.split("Try next:\n")[1].splitlines()) == 3
+    assert traces() <= before
+
+
+def test_an_ordinary_user_sees_one_fault_in_manifests_of_ones_own(tmp_path: Path) -> None:
+    told = demo(
+        tmp_path, "--fault", "ingress-only", "--manifests", str(SHOP), "--folder", "netaudit-demo", before=ORDINARY
+    )
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert agreements(report(tmp_path, "enforcing")) == {"as-expected"}
+    leaks = [flow for flow in report(tmp_path, "ingress-only")["flows"] if flow["agreement"] == "leak"]
+    assert leaks
+    assert all(flow["denied_by"] == ["Egress"] for flow in leaks)
+    assert "Your manifests on clusters" in told.stdout
+
+
+def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
+    before = traces()
+    with subprocess.Popen(
+        command("--keep", "--fault", "nothing-enforced", "-q"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        ways: dict[str, str] = {}
+        for line in program.stdout:
+            found = re.fullmatch(r"  (\S+ \S+) on \S+: (nsenter .+) bash\n", line) or re.fullmatch(
+                r"  (rules of \S+): (nsenter .+)\n", line
+            )
+            if found:
+                ways[found[1]] = found[2]
+            if "until Ctrl-C" in line:
+                break
+        pods = [name.split() for name in ways if "/" in name]
+        [address] = [address for name, address in pods if name == "staging/frontend"][-1:]
+        [curl] = [way for name, way in ways.items() if name.startswith("staging/curl ")][-1:]
+        asked = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/80 && head -1 <&3"]
+        said = subprocess.run([*shlex.split(curl), *asked], capture_output=True, text=True, check=False)
+        assert said.stdout == "netaudit demo 80\n", said.stderr
+        [rules, *_] = [way for name, way in ways.items() if name.startswith("rules of ")]
+        assert "table " in subprocess.run(shlex.split(rules), capture_output=True, text=True, check=True).stdout
+        end(program.pid, signal.SIGINT)
+        assert program.wait(60) == 0
+    wait_until(lambda: traces() <= before, "the end of everything")
+
+
+@pytest.mark.parametrize(
+    "part", [pytest.param(turn, marks=[pytest.mark.long] if turn % 4 else []) for turn in range(10)]
+)
+def test_nothing_stays_whenever_it_is_killed(tmp_path: Path, part: int) -> None:
+    """At ten moments from its start to its end; which stage each of them meets depends on the machine."""
+    before = traces()
+    with subprocess.Popen(
+        command("-q", "--fault", "packet-loss"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as program:
+        try:
+            program.wait(0.3 + 1.1 * part)
+        except subprocess.TimeoutExpired:
+            end(program.pid)
+    wait_until(lambda: traces() <= before, "the end of everything")
+
+
+def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
+    before = traces()
+    with subprocess.Popen(
+        command(), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as program:
+        wait_until(lambda: len(traces() - before) > 10, "pods")
+        end(program.pid, signal.SIGINT)
+        assert program.stderr is not None
+        assert "interrupted" in program.stderr.read()
+        assert program.wait(60) == 130
+    assert traces() <= before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--fault", "nonsense"), 2, "no fault 'nonsense'"),
+        (("--manifests", "nowhere"), 2, "nowhere"),
+        (("--folder", "/proc/nowhere"), 2, "cannot write the pages to /proc/nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_anything_is_made(
+    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    told = demo(tmp_path, *words)
+
+    assert told.returncode == code
+    assert said in told.stderr
+    assert "try: " in told.stderr
+
+
+def test_faults_are_listed_without_any_right(tmp_path: Path) -> None:
+    told = demo(tmp_path, "--list-faults", before=("setpriv", "--bounding-set=-all", "--inh-caps=-all"))
+
+    assert told.returncode == 0
+    assert "node-without-agent" in told.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_nft_the_package_is_named(tmp_path: Path) -> None:
+    hidden = f"mount --bind /dev/null {_program('nft')} && exec"
+    told = demo(tmp_path, before=("unshare", "--mount", "sh", "-c", f'{hidden} "$@"', "sh"))
+
+    assert told.returncode == 1
+    assert "nftables" in told.stderr
+
+
+def _program(name: str) -> str:
+    return subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
