@@ -41,6 +41,7 @@ ABOUT = {
 }
 """What the sentence is about, where a reader may take it for more."""
 REHEARSED = "A rehearsal in a sandbox: it tests the policies, not any cluster's engine. "
+MISLED = "In a sandbox whose engine was given the fault {}: "
 STATUS = {CLEAN: "clean", FINDINGS: "findings", INCOMPLETE: "incomplete"}
 
 
@@ -92,7 +93,7 @@ def summarise(material: Material, options: Options) -> Summary:
     code = FINDINGS if worst >= options.fail_on.rank else INCOMPLETE if gaps else CLEAN
     return Summary(
         status=STATUS[FINDINGS if findings and code == CLEAN else code],
-        sentence=(REHEARSED if options.sandbox else "")
+        sentence=_rehearsed(options)
         + _answer(material, counts, gaps)
         + _chosen(material, options)
         + _kept(material.answers)
@@ -342,6 +343,13 @@ def _where(comparison: Comparison) -> str:
     return f"Policy is not enforced on {nodes}" if whole else f"Policy is enforced only in part on {nodes}"
 
 
+def _rehearsed(options: Options) -> str:
+    """What a sentence about a sandbox begins with: whoever gave it a fault asked what that looks like."""
+    if not options.sandbox:
+        return ""
+    return MISLED.format(options.fault) if options.fault else REHEARSED
+
+
 def _answer(material: Material, counts: Counter[Agreement], gaps: tuple[str, ...]) -> str:
     """The answer; leaks beyond those between probe pods come first where there are no others."""
     text = _sentence(material.comparison, counts, gaps)
@@ -370,7 +378,9 @@ def _sentence(comparison: Comparison, counts: Counter[Agreement], gaps: tuple[st
     if gaps:
         return f"No leak was found, but not everything was shown: {shown} of {len(denied)} denials were.{tail}"
     open_claims = sum(claim.proof is Proof.NOT_PROVEN for claim in (*comparison.policies, *comparison.nodes))
-    rest = f" {open_claims} directions of policies or nodes are not separately proven." if open_claims else ""
+    verb = "is" if open_claims == 1 else "are"
+    claims = plural(open_claims, "direction of a policy or node", "directions of policies or nodes")
+    rest = f" {claims} {verb} not separately proven." if open_claims else ""
     late = f", {plural(counts[Agreement.LATE], 'flow')} only after a while" if counts[Agreement.LATE] else ""
     held = f"{shown} of {len(denied)} flows that policies deny were shown to be"
     left = len(denied) - shown

@@ -58,8 +58,9 @@ class Row:
     ingress: Enforced
     egress: Enforced
     worst: str
+    """The cause of the worst finding, where one is known, else its title."""
     severity: str
-    """Of the worst finding; empty where there is none."""
+    """Empty where there is none."""
     coverage: str
     enough: bool
     """Whether coverage is what was wanted, and nothing is missing."""
@@ -127,7 +128,7 @@ def _row(member: Member, made: str) -> Row:
         sentence=summary.sentence,
         ingress=_enforced(report.nodes, INGRESS),
         egress=_enforced(report.nodes, EGRESS),
-        worst=worst.title if worst else "",
+        worst=(worst.cause or worst.title) if worst else "",
         severity=worst.severity if worst else "",
         coverage=percent(summary.coverage) if summary.planned else "none",
         enough=not is_incomplete(summary),

@@ -6,77 +6,20 @@ Chromium is the distribution's; nothing is downloaded.  Screenshots go to the te
 from __future__ import annotations
 
 import itertools
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from auditor.model.report import AuditReport
 from reports import as_html
 from reports.view import view
+from tests.browser.opening import CHROMIUM, CONTRASTS, SCHEMES, WIDTHS, Opener, Scheme
 from tests.unit.reports.samples import SAMPLES, every_agreement, hostile_names, many, nothing_tested
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"),
 ]
 
-Scheme = Literal["light", "dark"]
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-WIDTHS = (360, 1280)
 PAGES = {**SAMPLES, "table-of-50": many(50), "canvas-of-80": many(80)}
-
-CONTRASTS = (Path(__file__).parent / "contrasts.js").read_text()
-
-
-@dataclass
-class Seen:
-    """What a page did while it was open."""
-
-    console: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a test container lacks; the page is ours.
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@dataclass
-class Opener:
-    """Opens a report's page from a file, as a reader would."""
-
-    browser: Browser
-    folder: Path
-
-    def __call__(self, report: AuditReport, *, width: int = 1280, scripts: bool = True) -> tuple[Page, Seen]:
-        file = self.folder / "report.html"
-        file.write_text(as_html.render(report))
-        viewport: ViewportSize = {"width": width, "height": 900}
-        context = self.browser.new_context(viewport=viewport, java_script_enabled=scripts)
-        page, seen = context.new_page(), Seen()
-        page.on("console", lambda message: seen.console.append(message.text))
-        page.on("pageerror", lambda error: seen.console.append(str(error)))
-        page.on("request", lambda request: seen.requests.append(request.url))
-        page.on("dialog", lambda dialog: seen.console.append(f"dialog {dialog.message}"))
-        page.goto(file.as_uri())
-        return page, seen
-
-
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
-    yield Opener(browser, tmp_path)
-    for context in browser.contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)

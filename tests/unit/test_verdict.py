@@ -213,7 +213,7 @@ def test_numbers_add_up() -> None:
         (
             many(AS_EXPECTED, 2),
             (Claim("n1", Direction.EGRESS, Proof.NOT_PROVEN, ""), Claim("n2", Direction.EGRESS, Proof.PROVEN, "")),
-            f"{HOLDS} 1 directions of policies or nodes are not separately proven.",
+            f"{HOLDS} 1 direction of a policy or node is not separately proven.",
         ),
         (
             [*many(AS_EXPECTED, 9), *many(INCONCLUSIVE, 1, 10)],
