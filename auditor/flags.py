@@ -9,6 +9,7 @@ import argparse
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from auditor.errors import UsageError
 from auditor.external import parse_externals
@@ -76,49 +77,42 @@ def build_parser(
     parser = kind("netaudit", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"netaudit {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    shared = _shared()
-    run = commands.add_parser(
+    add = partial(commands.add_parser, formatter_class=raw)
+    beside_cluster = partial(add, parents=[_shared()])
+    run = beside_cluster(
         "run",
-        parents=[shared],
         help="audit a cluster: predict, probe, compare, report",
         description="Audit the cluster of the current kubeconfig context, or the one this runs in.",
         epilog=RUN_EXAMPLES,
-        formatter_class=raw,
     )
     _add_scope(run)
     add_sandbox(run)
     _add_journal(run)
     _add_report(run, formats)
     _add_limits(run)
-    predict = commands.add_parser(
+    predict = beside_cluster(
         "predict",
-        parents=[shared],
         help="what the policies mean: who may talk to whom, what is odd about them; no pods made",
         description="Say what the policies of a cluster, or of files, mean for every flow; nothing is made or sent.",
         epilog=PREDICT_EXAMPLES,
-        formatter_class=raw,
     )
     add_predict(predict)
-    explain = commands.add_parser(
+    explain = beside_cluster(
         "explain",
-        parents=[shared],
         help="why a flow is allowed or denied: the policies and rules that decide it",
         description="Say why a flow is allowed or denied, rule by rule; nothing is made or sent.",
         epilog=EXPLAIN_EXAMPLES,
-        formatter_class=raw,
     )
     add_explain(explain)
-    demo = commands.add_parser(
+    demo = add(
         "demo",
         help="the same audit of examples in a sandbox on this machine; no cluster needed",
         description=DEMO,
         epilog=DEMO_EXAMPLES,
-        formatter_class=raw,
     )
     add_demo(demo)
-    cleanup = commands.add_parser(
+    cleanup = beside_cluster(
         "cleanup",
-        parents=[shared],
         help="remove whatever earlier runs left",
         description="Remove whatever earlier runs left; refuses while a run is alive.",
     )
