@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import secrets
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,22 @@ def test_a_low_limit_of_open_files_is_raised() -> None:
         assert program.stdout.readline() == "up\n"
         end(program.pid)
     wait_until(lambda: not sleepers() - before, "the end of everything")
+
+
+def test_a_program_that_has_many_files_open_may_make_one() -> None:
+    """The number of a realm's socket is then beyond what select(2) can take."""
+
+    async def work() -> str:
+        async with realm() as made:
+            return await made.run(0, ["echo", "here"])
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            stack.enter_context(Path(os.devnull).open())
+        assert asyncio.run(work()) == "here\n"
 
 
 def test_rules_that_could_not_be_changed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,13 +99,17 @@ class Keeper:
         woken.settimeout(0)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        # The number of our own end may be any: select(2) knows those below 1,024 only.
+        poll = select.poll()
+        for end in (self.control, woken):
+            poll.register(end, select.POLLIN)
         while True:
-            ready, _, _ = select.select([self.control, woken], [], [])
-            if woken in ready:
+            ready = [fd for fd, _ in poll.poll()]
+            if woken.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     woken.recv(PACKET)
                 self.reap()
-            if self.control in ready and not self.hear():
+            if self.control.fileno() in ready and not self.hear():
                 return
 
     def hear(self) -> bool:
