@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 MOST_NODES = 100
 MOST_PODS = 250
@@ -59,7 +60,8 @@ class PodBerth:
     @property
     def addresses(self) -> tuple[str, str]:
         """Its addresses, one of each family."""
-        return f"10.244.{self.node.index}.{self.turn + 2}", f"fd00:10:244:{self.node.index:x}::{self.turn + 2:x}"
+        six = IPv6Address(f"fd00:10:244:{self.node.index:x}::{self.turn + 2:x}")
+        return f"10.244.{self.node.index}.{self.turn + 2}", str(six)
 
     @property
     def interface(self) -> str:

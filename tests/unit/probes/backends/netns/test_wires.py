@@ -19,6 +19,7 @@ def test_addresses_are_all_different_and_in_their_nodes_blocks() -> None:
         for address in addresses
     ]
     assert len(set(map(ip_address, found))) == len(found)
+    assert [str(ip_address(text)) for text in found] == found
     for pod in pods:
         for address, block in zip(pod.addresses, pod.node.pods, strict=True):
             assert ip_address(address) in ip_network(block)
