@@ -1,101 +1,35 @@
-"""Packets between the pods of a cluster in miniature, and the rules that judge them.
-
-A socket stays in the namespace where it was made, so that one process speaks and listens everywhere.
-"""
+"""Packets between the pods of a cluster in miniature, and the rules that judge them."""
 
 from __future__ import annotations
 
-import itertools
 import select
-import selectors
 import socket
-import struct
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
 
 from probes.backends.netns.faults import Fault
 from probes.backends.netns.ruleset import rulesets
 from probes.backends.netns.world import World
-from tests.sandbox.spaces import NODES, OUTSIDE, SEATS, Space, nodes_and_pods
+from tests.sandbox.packets import GRACE, PATIENCE, Ground
+from tests.sandbox.spaces import NODES, OUTSIDE, SEATS, nodes_and_pods
 
-PATIENCE = 20.0
-"""Seconds after which what must get through counts as lost."""
-GRACE = 0.25
-"""Seconds that what must not get through is given, once all else has got through."""
 TCP_PORTS = (80, 8080, 8081, 8082, 9000)
 UDP_PORTS = (53, 80, 9000)
-_SCTP = 132
 
 
-@dataclass(frozen=True)
-class Flow:
-    """What is tried, written as `client>web 80`, `client>web udp 53 v6`, `client>web icmp`."""
-
-    source: str
-    destination: str
-    protocol: str = "tcp"
-    port: int = 0
-    family: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Flow:
-        ends, *words = text.split()
-        source, destination = ends.split(">")
-        flow = cls(source, destination)
-        for word in words:
-            if word.isdecimal():
-                flow = replace(flow, port=int(word))
-            elif word == "v6":
-                flow = replace(flow, family=1)
-            else:
-                flow = replace(flow, protocol=word)
-        return flow
-
-
-@dataclass
-class Realm:
-    """The nodes, the pods and what listens in them."""
-
-    spaces: Mapping[str, Space]
-    addresses: Mapping[str, Sequence[str]]
-    stack: ExitStack
-    echoes: list[socket.socket] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1024))
+class Realm(Ground):
+    """The nodes and pods, under rules."""
 
     def load(self, world: World, fault: Fault | None = None) -> None:
         """Put a world's rules into force."""
         for node, text in rulesets(world, fault).items():
             self.spaces[node].run(("nft", "-f", "-"), text)
 
-    def opened(self, where: str, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """Make a socket there that does not wait."""
-        with self.spaces[where].inside():
-            made = socket.socket((socket.AF_INET, socket.AF_INET6)[family], kind, protocol)
-        made.setblocking(False)
-        return made
-
-    def listen(self) -> None:
-        """Listen everywhere; nobody accepts, because a finished handshake is all that is asked."""
-        for where in (*(seat.name for seat in SEATS), *OUTSIDE):
-            for family, address in enumerate(self.addresses[where]):
-                for port in TCP_PORTS:
-                    self._bound(where, family, socket.SOCK_STREAM, (address, port)).listen(4096)
-                for port in UDP_PORTS:
-                    self.echoes.append(self._bound(where, family, socket.SOCK_DGRAM, (address, port)))
-
-    def _bound(self, where: str, family: int, kind: int, address: tuple[str, int]) -> socket.socket:
-        made = self.stack.enter_context(self.opened(where, family, kind))
-        made.bind(address)
-        return made
-
     @contextmanager
     def connection(self, source: str, destination: str) -> Iterator[tuple[socket.socket, socket.socket]]:
         """Connect two pods: the client's socket and the server's."""
-        with self._bound(destination, 0, socket.SOCK_STREAM, (self.addresses[destination][0], 0)) as listener:
+        with self.bound(destination, 0, socket.SOCK_STREAM, (self.addresses[destination][0], 0)) as listener:
             listener.listen()
             listener.settimeout(PATIENCE)
             with self.opened(source, 0, socket.SOCK_STREAM) as client:
@@ -108,7 +42,7 @@ class Realm:
 
     def got(self, source: str, destination: str, count: int) -> int:
         """How many of that many datagrams came through, of which each is the first of its connection."""
-        with self._bound(destination, 0, socket.SOCK_DGRAM, (self.addresses[destination][0], 0)) as ear:
+        with self.bound(destination, 0, socket.SOCK_DGRAM, (self.addresses[destination][0], 0)) as ear:
             got = 0
             for _ in range(count):
                 with self.opened(source, 0, socket.SOCK_DGRAM) as mouth:
@@ -123,106 +57,11 @@ class Realm:
         with self.spaces[node].inside():
             return subprocess.run(("nft", "list", "ruleset"), capture_output=True, text=True, check=True).stdout
 
-    def outcomes(self, flows: Sequence[Flow], awaited: Sequence[Flow]) -> dict[Flow, str]:
-        """Try all at once, until those awaited got through and the rest had their time: open, refused or silent."""
-        with ExitStack() as stack, selectors.DefaultSelector() as selector:
-            found: dict[Flow, str] = {}
-            for listener in self.echoes:
-                selector.register(listener, selectors.EVENT_READ, partial(_echo, listener))
-            for flow in flows:
-                trial = Trial(self, flow, stack)
-                event = selectors.EVENT_WRITE if flow.protocol == "tcp" else selectors.EVENT_READ
-                selector.register(trial.ear, event, partial(_note, trial, found))
-            _turn(selector, PATIENCE, lambda: set(awaited) <= found.keys())
-            _turn(selector, GRACE, lambda: len(found) == len(flows))
-        return {flow: found.get(flow, "silent") for flow in flows}
-
-
-def _turn(selector: selectors.BaseSelector, seconds: float, done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not done() and (left := deadline - time.monotonic()) > 0:
-        for key, _ in selector.select(left):
-            if key.data() is False:
-                selector.unregister(key.fileobj)
-
 
 def _heard(ear: socket.socket, seconds: float) -> bool:
     """Whether a datagram came, taking it."""
     ready, _, _ = select.select([ear], [], [], seconds)
     return bool(ready) and bool(ear.recv(16))
-
-
-def _echo(listener: socket.socket) -> None:
-    data, sender = listener.recvfrom(64)
-    listener.sendto(data, sender)
-
-
-def _note(trial: Trial, found: dict[Flow, str]) -> bool:
-    """Note an answer; whether the ear must go on listening."""
-    answer = trial.answer()
-    if answer:
-        found[trial.flow] = answer
-    return not answer
-
-
-class Trial:
-    """One attempt, begun when it is made."""
-
-    def __init__(self, realm: Realm, flow: Flow, stack: ExitStack) -> None:
-        self.flow = flow
-        self._to = realm.addresses[flow.destination][flow.family]
-        self._number = next(realm.numbers)
-        self._realm = realm
-        self._mouth = stack.enter_context(self._open(flow.source))
-        # Most kernels speak no SCTP, so that the packet itself must show that it came through.
-        self.ear = stack.enter_context(self._open(flow.destination)) if flow.protocol == "sctp" else self._mouth
-        if flow.source in OUTSIDE:
-            self._mouth.bind((realm.addresses[flow.source][flow.family], 0))
-        self._start()
-
-    def _open(self, where: str) -> socket.socket:
-        kinds = {
-            "tcp": (socket.SOCK_STREAM, 0),
-            "udp": (socket.SOCK_DGRAM, 0),
-            "sctp": (socket.SOCK_RAW, _SCTP),
-            "icmp": (socket.SOCK_RAW, (socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)[self.flow.family]),
-        }
-        return self._realm.opened(where, self.flow.family, *kinds[self.flow.protocol])
-
-    def _start(self) -> None:
-        if self.flow.protocol in {"tcp", "udp"}:
-            self._mouth.connect_ex((self._to, self.flow.port))
-        if self.flow.protocol == "udp":
-            self._mouth.send(b"?")
-        elif self.flow.protocol == "sctp":
-            # A common header and an INIT chunk, which conntrack takes for a beginning.
-            chunk = struct.pack("!BBHIIHHI", 1, 0, 20, 1, 65535, 1, 1, 1)
-            self._mouth.sendto(self._mark() + struct.pack("!II", 0, 0) + chunk, (self._to, 0))
-        elif self.flow.protocol == "icmp":
-            kind = (8, 128)[self.flow.family]
-            packet = struct.pack("!BBHHH", kind, 0, 0, self._number, 1)
-            total = sum(struct.unpack("!HHHH", packet))
-            checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
-            self._mouth.sendto(struct.pack("!BBHHH", kind, 0, checksum, self._number, 1), (self._to, 0))
-
-    def _mark(self) -> bytes:
-        return struct.pack("!HH", self._number, self.flow.port)
-
-    def answer(self) -> str:
-        """What the ear heard; empty where it was meant for others."""
-        if self.flow.protocol == "tcp":
-            return "refused" if self.ear.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) else "open"
-        try:
-            data = self.ear.recv(256)
-        except OSError:
-            return "refused"
-        if self.flow.protocol == "udp":
-            return "open"
-        payload = data[20:] if self.flow.family == 0 else data
-        if self.flow.protocol == "sctp":
-            return "open" if payload[:4] == self._mark() else ""
-        answered = payload[0] in {0, 129} and payload[4:6] == struct.pack("!H", self._number)
-        return "open" if answered else ""
 
 
 @contextmanager
@@ -231,5 +70,5 @@ def policed_realm() -> Iterator[Realm]:
     with ExitStack() as stack, nodes_and_pods() as spaces:
         addresses = {seat.name: seat.addresses for seat in SEATS} | NODES | OUTSIDE
         realm = Realm(spaces, addresses, stack)
-        realm.listen()
+        realm.listen(TCP_PORTS, UDP_PORTS)
         yield realm

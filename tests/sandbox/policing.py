@@ -8,7 +8,8 @@ from typing import Any
 
 from probes.backends.netns.faults import Fault
 from probes.backends.netns.world import World
-from tests.sandbox.policed import Flow, Realm
+from tests.sandbox.packets import Flow
+from tests.sandbox.policed import Realm
 from tests.sandbox.spaces import WORLD
 
 WEB, API, CLIENT = ({"matchLabels": {"app": app}} for app in ("web", "api", "client"))

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from probes.backends.netns.faults import FAULTS
-from tests.sandbox.policed import Flow, Realm, policed_realm
+from tests.sandbox.packets import Flow
+from tests.sandbox.policed import Realm, policed_realm
 from tests.sandbox.policing import API, CLIENT, TO_HTTP, WEB, Case, egress, ingress, shown
 from tests.sandbox.spaces import SEATS, WORLD
 
