@@ -86,9 +86,8 @@ cluster-down: setup ## take the test cluster NAME down
 	@$(py) -m tests.cluster down $(NAME)
 
 .PHONY: demo
-demo: setup ## the guides' examples on clusters that do and do not enforce them, in a sandbox: netaudit-demo/index.html
-	@.ci/packages demo
-	@.venv/bin/netaudit demo
+demo: ## the guides' examples on clusters that do and do not enforce them, in a sandbox: netaudit-demo/index.html
+	@PYTHON='$(PYTHON)' .ci/demo
 
 .PHONY: demo-cluster
 demo-cluster: cluster-packages ## the same examples on a real cluster of two nodes: ENGINE=none|cilium
