@@ -180,6 +180,25 @@ def test_setup_does_nothing_when_nothing_has_changed(machine: Machine) -> None:
     assert any(line.startswith("uv pip sync") and "--require-hashes" in line for line in machine.log)
 
 
+def test_setup_for_running_alone_takes_what_is_there_or_makes_less(machine: Machine) -> None:
+    checkout = machine.root / "checkout"
+    machine.command("uv", "exit 0")
+    for venv, names in ((checkout / ".cache/runtime", ("python",)), (checkout / ".venv", ("python", "netaudit"))):
+        (venv / "bin").mkdir(parents=True)
+        for name in names:
+            machine.command(name)
+            (machine.bin / name).rename(venv / "bin" / name)
+
+    assert machine.run(".ci/setup", "runtime").stdout == ".cache/runtime/bin/python\n"
+    [sync] = [line for line in machine.log if line.startswith("uv pip sync")]
+    assert "--require-hashes" in sync
+    assert "runtime.txt" in sync
+    assert not any("--editable" in line for line in machine.log)
+
+    assert machine.run(".ci/setup").stdout == ""
+    assert machine.run(".ci/setup", "runtime").stdout == ".venv/bin/python\n"
+
+
 def test_ci_installs_what_make_test_needs_and_calls_it_without_input(machine: Machine) -> None:
     machine.user(0)
     for name in ("git", "python3"):
