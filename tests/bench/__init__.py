@@ -15,6 +15,7 @@ from tests.bench import (
     naive,
     predicting,
     probing,
+    rehearsing,
     serving,
     starting,
 )
@@ -32,11 +33,13 @@ BENCHES: dict[str, Callable[[], Iterable[Figure]]] = {
     "linting": linting.figures,
     "serving": serving.figures,
     "probing": probing.figures,
+    "rehearsing": rehearsing.figures,
     "auditing": auditing.figures,
 }
 NOT_EVERYWHERE: dict[str, Callable[[], str]] = {
     "serving": serving.why_not,
     "probing": probing.why_not,
+    "rehearsing": rehearsing.why_not,
     "auditing": auditing.why_not,
 }
 """Benches that some machines cannot bear, and what keeps them from running; unless named they are left out then."""
