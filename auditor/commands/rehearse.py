@@ -29,6 +29,7 @@ from auditor.progress import Reporter
 from auditor.verdict import INCOMPLETE
 from probes.agents import text_of
 from probes.backends.netns import NetnsBackend, Sandbox, SandboxSource, sandbox
+from probes.backends.netns.allowed import check_agent
 from probes.backends.netns.faults import FAULTS, Fault
 from probes.placement import AgentSpec, Marks
 from reports import FORMATS
@@ -78,6 +79,7 @@ async def audited(
     `named` is what the report calls the cluster, and the words of the command.
     """
     options = here(options)
+    check_agent(options.agent)
     started = now()
     marks = Marks(word(6), __version__, stamp(started + timedelta(seconds=2 * options.budget)))
     material = await run_audit(SandboxSource(box, manifests), _backend(box, marks, options), options, on_event)

@@ -263,6 +263,19 @@ def _command_line(pid: int) -> str:
         return ""
 
 
+def bearing(text: str) -> list[int]:
+    """Processes in whose environment that stands."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            said = (entry / "environ").read_bytes() if entry.name.isdecimal() else b""
+        except OSError:
+            continue
+        if text.encode() in said:
+            found.append(int(entry.name))
+    return found
+
+
 def parent(pid: int) -> int:
     """The process that started another."""
     found = re.search(r"^PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)

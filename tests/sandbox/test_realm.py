@@ -18,7 +18,7 @@ from probes.backends.netns.faults import FAULTS
 from probes.backends.netns.realm import RealmError, realm
 from probes.backends.netns.sandbox import sandbox as made_sandbox
 from probes.backends.netns.wires import SETTINGS
-from tests.sandbox.shellpod import end, wait_until
+from tests.sandbox.shellpod import bearing, end, wait_until
 
 ROOT = Path(__file__).parents[2]
 MARK = "NETAUDIT_TEST_REALM"
@@ -50,15 +50,7 @@ CLOSED = {
 
 def marked(mark: str) -> list[int]:
     """Processes that were started by whoever bore that mark, and theirs."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            said = (entry / "environ").read_bytes() if entry.name.isdecimal() else b""
-        except OSError:
-            continue
-        if f"{MARK}={mark}".encode() in said:
-            found.append(int(entry.name))
-    return found
+    return bearing(f"{MARK}={mark}")
 
 
 def sleepers() -> set[int]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.sandbox.shellpod import bearing
+
 SHOP = Path(__file__).parent / "rehearsal"
 ROOT = Path(__file__).parents[2]
+MARK = "NETAUDIT_TEST_RUN"
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """Before a command: somebody without any right."""
 REFUSED = """
@@ -119,6 +124,68 @@ def test_without_nft_the_package_is_named(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "apt-get install" in result.stderr
     assert "nftables" in result.stderr
+
+
+def test_with_the_shell_agent(tmp_path: Path) -> None:
+    """Under whatever listens and connects on this machine."""
+    file = tmp_path / "report.json"
+    result = netaudit("-f", str(SHOP), "--agent", "shell", "-o", f"json={file}", "-q")
+    assert result.returncode == 0, result.stderr
+    found = report(file)
+    assert found["run"]["agent"] == "shell"
+    assert {flow["protocol"]: flow["agreement"] for flow in found["flows"]} == dict.fromkeys(
+        ("TCP", "UDP"), "as-expected"
+    )
+
+
+def test_a_shell_agent_that_could_not_listen_is_told_at_once() -> None:
+    """Somebody who has none of the tools that wait for connections."""
+    hidden = 'for name in socat tcpsvd nc; do mount --bind /dev/null "$(command -v $name)"; done; exec "$@"'
+    result = netaudit("-f", str(SHOP), "--agent", "shell", before=("unshare", "--mount", "sh", "-c", hidden, "sh"))
+    assert result.returncode == 1
+    assert "start probe pods" not in result.stderr
+    assert "the shell agent cannot run on this machine" in result.stderr
+    assert "socat" in result.stderr
+    assert "leave out --agent shell" in result.stderr
+
+
+def test_several_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Two that are alike and one with a fault: each has its own answer, and nothing of any is left."""
+    wanted = {"one": "", "other": "", "faulty": "nothing-enforced"}
+    mark = secrets.token_hex(8)
+    with ThreadPoolExecutor(len(wanted)) as room:
+        codes = room.map(lambda name: marked(tmp_path / name, mark, wanted[name]), wanted)
+    assert dict(zip(wanted, codes, strict=True)) == {"one": 0, "other": 0, "faulty": 3}
+    found = {name: report(tmp_path / name / "report.json") for name in wanted}
+    assert answers(found["one"]) == answers(found["other"])
+    assert {flow["agreement"] for flow in found["one"]["flows"]} == {"as-expected"}
+    assert found["faulty"]["summary"]["leaks"] > 0
+    assert len({item["run"]["id"] for item in found.values()}) == len(wanted)
+    left = [f"{MARK}={mark}", *(f"NETAUDIT_RUN={item['run']['id']}" for item in found.values())]
+    assert not any(map(bearing, left))
+    for name in wanted:
+        assert (tmp_path / name / "mounts after").read_text() == (tmp_path / name / "mounts before").read_text()
+
+
+def marked(folder: Path, mark: str, fault: str) -> int:
+    """A run in a mount namespace of its own, which nobody else changes; what is mounted before it and after it."""
+    folder.mkdir()
+    look = (
+        f'cat /proc/self/mountinfo >"{folder}/mounts before"; "$@"; code=$?; '
+        f'cat /proc/self/mountinfo >"{folder}/mounts after"; exit "$code"'
+    )
+    words = ["-f", str(SHOP), "-o", f"json={folder}/report.json", "-q", *(["--fault", fault] if fault else [])]
+    return subprocess.run(
+        command(*words, before=("unshare", "--mount", "sh", "-c", look, "sh")),
+        env={**os.environ, "PYTHONPATH": str(ROOT), MARK: mark},
+        check=False,
+    ).returncode
+
+
+def answers(found: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """What a report says of each flow, but for times."""
+    keys = ("source", "destination", "family", "protocol", "port", "verdict", "outcome", "agreement")
+    return [tuple(flow[key] for key in keys) for flow in found["flows"]]
 
 
 def test_an_interrupted_rehearsal_tells_what_it_has(tmp_path: Path) -> None:

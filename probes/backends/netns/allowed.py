@@ -32,6 +32,21 @@ def check_programs(find: Callable[..., str | None] = shutil.which) -> None:
         )
 
 
+def check_agent(name: str, find: Callable[..., str | None] = shutil.which) -> None:
+    """Raise NetauditError where nothing is here that the agent of that name could listen with."""
+    if name != "shell" or find("socat", path=SEARCHED) or find("tcpsvd", path=SEARCHED):
+        return
+    netcat = find("nc", path=SEARCHED)
+    # Others start no program for whoever connects.
+    if netcat and Path(netcat).resolve().name == "busybox":
+        return
+    raise NetauditError(
+        "the shell agent cannot run on this machine",
+        why=f"it listens with socat, or with busybox as tcpsvd or nc, and none of them is in {SEARCHED}",
+        attempt="apt-get install socat (as root), or leave out --agent shell: the Python agent needs nothing more",
+    )
+
+
 def forbidden(settings: Path = Path("/proc/sys")) -> str:
     """What to change where namespaces were refused."""
     for path, value, remedy in _SETTINGS:

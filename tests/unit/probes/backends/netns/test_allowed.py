@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import NetauditError
-from probes.backends.netns.allowed import check_programs, forbidden
+from probes.backends.netns.allowed import check_agent, check_programs, forbidden
 
 
 def test_missing_programs_are_named_with_their_packages() -> None:
@@ -21,6 +21,31 @@ def test_several_missing_programs_are_told_at_once() -> None:
     with pytest.raises(NetauditError) as caught:
         check_programs(lambda name, path: None)
     assert caught.value.why == "ip and nft are not installed"
+
+
+def test_a_shell_agent_that_nothing_listens_for_is_told() -> None:
+    with pytest.raises(NetauditError) as caught:
+        check_agent("shell", lambda name, path: None)
+    assert "socat" in caught.value.why
+    assert caught.value.attempt.startswith("apt-get install socat ")
+
+
+@pytest.mark.parametrize("tool", ["socat", "tcpsvd"])
+def test_one_tool_to_listen_with_is_enough(tool: str) -> None:
+    check_agent("shell", lambda name, path: f"/bin/{name}" if name == tool else None)
+
+
+def test_netcat_must_be_busybox(tmp_path: Path) -> None:
+    for program in ("busybox", "nc.openbsd"):
+        (tmp_path / program).touch()
+        (tmp_path / f"nc of {program}").symlink_to(program)
+    check_agent("shell", lambda name, path: str(tmp_path / "nc of busybox") if name == "nc" else None)
+    with pytest.raises(NetauditError):
+        check_agent("shell", lambda name, path: str(tmp_path / "nc of nc.openbsd") if name == "nc" else None)
+
+
+def test_the_python_agent_needs_nothing() -> None:
+    check_agent("python", lambda name, path: None)
 
 
 @pytest.mark.parametrize(
