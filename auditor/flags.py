@@ -56,7 +56,7 @@ examples:
 exit codes: 0 clean; 1 netaudit failed; 2 usage; 3 findings at or above --fail-on; 4 incomplete
 """
 DEFAULTS = Options()
-RUN_FORMATS = ("table", "json", "html")
+RUN_FORMATS = ("table", "json", "html", "junit")
 """What `reports` renders."""
 SELECTOR_PART = re.compile(r"!?[A-Za-z0-9][A-Za-z0-9._/-]*|[A-Za-z0-9][A-Za-z0-9._/-]*(=|==|!=)[A-Za-z0-9._-]*")
 

@@ -54,6 +54,7 @@ ACTING = (
     "probes.runner",
     "reports.as_html",
     "reports.as_json",
+    "reports.as_junit",
     "reports.as_table",
     "reports.fleet_page",
     "reports.page",

@@ -78,6 +78,16 @@ def test_a_fault_is_found_and_said(tmp_path: Path) -> None:
     assert found["summary"]["leaks"] > 0
 
 
+def test_a_pull_request_sees_what_failed(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.xml", tmp_path / "bad.xml"
+    assert netaudit("-f", str(SHOP), "-o", f"junit={good}").returncode == 0
+    assert netaudit("-f", str(SHOP), "-o", f"junit={bad}", "--fault", "ingress-only").returncode == 3
+
+    assert 'failures="0" errors="0"' in good.read_text().splitlines()[1]
+    assert "<failure " not in good.read_text()
+    assert '<failure type="leak"' in bad.read_text()
+
+
 def test_expectations_are_told(tmp_path: Path) -> None:
     wanted = tmp_path / "flows.yaml"
     wanted.write_text(
