@@ -30,13 +30,16 @@ SEEN = {
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.long)])
-def test_packets_say_what_the_model_says(count: int, pytestconfig: pytest.Config) -> None:
+def test_packets_say_what_the_model_says(
+    count: int, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every flow between pods, nodes and the outside; --hypothesis-seed asks for the clusters of an earlier run."""
     first = int(pytestconfig.getoption("hypothesis_seed") or secrets.randbelow(1_000_000))
 
     catch = asyncio.run(hunt(range(first, first + count)))
 
-    pytestconfig.get_terminal_writer().line(f"--hypothesis-seed={first}: {catch}")
+    with capsys.disabled():
+        pytestconfig.get_terminal_writer().line(f"\n--hypothesis-seed={first}: {catch}")
     assert not catch.wrong, asyncio.run(described(catch))
     assert catch.clusters == count
     assert min(catch.counts["denied"], catch.counts["allowed"]) > 50 * count
