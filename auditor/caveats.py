@@ -180,9 +180,11 @@ def _ends(judgement: Judgement) -> tuple[tuple[bool, str], tuple[bool, str]]:
     return (True, judgement.flow.source), (False, judgement.flow.destination)
 
 
+_HERE = "the engine and of kube-proxy", "the sandbox's engine and of its own Services"
 REHEARSED = (
     "Manifests ran in network namespaces of one machine, under an engine of netaudit's own that knows NetworkPolicy "
-    "alone. Whether any cluster's engine enforces them is not tested; neither are Services, names, meshes or admission."
+    "alone. Whether any cluster's engine enforces them is not tested; neither are its Services, names, meshes or "
+    "admission."
 )
 
 
@@ -196,7 +198,7 @@ def limits(material: Material, options: Options) -> list[str]:
         *_of_mode(plan, options),
         *_unwitnessed(material),
         *([TIMED] if plan.timing else []),
-        *([SERVED] if plan.services else []),
+        *([SERVED.replace(*_HERE) if options.sandbox else SERVED] if plan.services else []),
         *map(_doubt, material.snapshot.doubts),
     ]
 

@@ -115,7 +115,7 @@ def _strange(flags: argparse.Namespace) -> dict[str, bool]:
     """Options that are about a real cluster, and whether they were given."""
     return {
         f"--mode {flags.mode}": flags.mode != Mode.CLONE.value,
-        f"--targets {flags.targets}": flags.targets != Targets.POD.value,
+        f"--targets {flags.targets}": flags.targets == Targets.REAL.value,
         f"--transport {flags.transport}": flags.transport != Transport.EXEC.value,
         "--external": bool(flags.external),
         "--ping": bool(flags.ping),

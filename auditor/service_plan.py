@@ -16,6 +16,7 @@ from auditor.model.labels import equals
 from auditor.model.options import Options, Targets
 from auditor.model.policy import NetworkPolicy, Peer, PolicyPort, Rule
 from auditor.model.probe import Caller, OwnService, ProbePlan, Role, ServicePlan, Skip, StandIn, Way
+from auditor.model.service_path import NO_DNS
 from auditor.sentinel import POLICED, TIMED_PER_NODE
 from probes.capacity import Room
 
@@ -72,6 +73,8 @@ def with_services(plan: ProbePlan, snapshot: Snapshot, options: Options) -> Prob
     if options.targets is not Targets.SERVICE or not plan.stand_ins:
         return plan
     controls, skipped = _controls(plan, snapshot, options)
+    if options.sandbox:
+        skipped.append(Skip("a headless Service, which is a name and nothing else", NO_DNS))
     if not controls:
         return replace(plan, skipped=tuple(sorted((*plan.skipped, *skipped), key=_order)))
     services = _plan(controls, options)
@@ -111,7 +114,7 @@ def _plan(controls: Sequence[StandIn], options: Options) -> ServicePlan:
     return ServicePlan(
         server=server,
         callers=callers,
-        services=own_services(),
+        services=tuple(item for item in own_services() if not (options.sandbox and item.way is Way.HEADLESS)),
         policies=(server_policy(), gated_policy()),
         limit=max(LEAST_LIMIT, options.settle),
         requests=REQUESTS + REQUESTS_PER_NODE * len(controls),

@@ -13,6 +13,9 @@ from auditor.model.probe import NotPlaced, Observation, Outcome, Placed, Probe, 
 JUDGED = frozenset({Verdict.ALLOWED, Verdict.DENIED})
 """The verdicts of paths that are judged; of others it is said what was seen."""
 
+NO_DNS = "a sandbox has no DNS"
+"""Why no name is looked up there."""
+
 
 class Resolving(enum.Enum):
     """What came of looking up a name; nothing but the first is an address, and none of them is a denial."""

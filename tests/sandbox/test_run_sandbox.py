@@ -34,6 +34,32 @@ kind: AdminNetworkPolicy
 metadata: {name: odd}
 spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
 """
+SERVED = """
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: shop}
+spec: {selector: {app: front}, clusterIP: %s, publishNotReadyAddresses: true, ports: [{port: 80, targetPort: http}]}
+"""
+SMALL = """
+apiVersion: v1
+kind: Pod
+metadata: {name: one, labels: {app: one}}
+spec: {nodeName: n1, containers: [{name: main, image: none}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: other, labels: {app: other}}
+spec: {nodeName: n2, containers: [{name: main, image: none}]}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n1}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec: {podSelector: {}}
+"""
 
 
 def command(*words: str, before: Sequence[str] = ()) -> list[str]:
@@ -111,6 +137,51 @@ def test_policies_that_the_sandbox_does_not_know_are_refused(tmp_path: Path) -> 
     assert result.returncode == 2
     assert "a sandbox cannot enforce" in result.stderr
     assert "netaudit predict -f" in result.stderr
+
+
+def served(folder: Path, address: str) -> Path:
+    file = folder / "served.yaml"
+    file.write_text(SERVED % address)
+    return file
+
+
+def test_an_address_that_a_service_cannot_have_is_refused(tmp_path: Path) -> None:
+    result = netaudit("-f", str(SHOP), "-f", str(served(tmp_path, "10.244.0.9")), "-q")
+    assert result.returncode == 2
+    assert "a sandbox cannot take Service shop/front: address 10.244.0.9 is one of the sandbox's own" in result.stderr
+    assert "leave that field out" in result.stderr
+
+
+def test_services_of_the_manifests_keep_no_identity_from_being_tested(tmp_path: Path) -> None:
+    """Where pods that are not ready count, a cluster's Service would send traffic to probe pods."""
+    result = netaudit("-f", str(SHOP), "-f", str(served(tmp_path, "10.100.0.9")), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "publishNotReadyAddresses" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "agreement", "before"),
+    [((), 0, "as-expected", ORDINARY), (("--fault", "nothing-enforced"), 3, "leak", ())],
+    ids=["none", "nothing-enforced"],
+)
+def test_what_policies_deny_is_told_through_every_way_to_a_service(
+    tmp_path: Path, words: Sequence[str], code: int, agreement: str, before: Sequence[str]
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    file = tmp_path / "report.json"
+    result = netaudit(
+        *("--targets", "service", "-f", str(tmp_path / "small.yaml"), "-o", f"json={file}", "-q", *words), before=before
+    )
+    assert result.returncode == code, result.stderr
+    found = report(file)
+    denied = [path for path in found["service_paths"] if path["verdict"] == "denied"]
+    assert {path["agreement"] for path in denied} == {agreement}
+    assert {(path["way"], path["family"]) for path in denied} == {
+        (way, family) for way in ("pod address", "ClusterIP", "NodePort") for family in ("IPv4", "IPv6")
+    }
+    assert {path["agreement"] for path in found["service_paths"] if path["verdict"] == "allowed"} == {"as-expected"}
+    assert "a sandbox has no DNS" in {item["reason"] for item in found["skipped"]}
+    assert found["names"] == []
 
 
 def test_a_dry_run_sends_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from auditor.errors import UsageError
 from auditor.flags import RUN_FORMATS, build_parser, options_from
-from auditor.model.options import Options
+from auditor.model.options import Options, Targets
 
 
 def options(*words: str) -> Options:
@@ -21,6 +21,10 @@ def test_a_run_is_of_a_cluster_unless_it_is_said() -> None:
 def test_a_sandbox_takes_manifests_and_a_fault() -> None:
     found = options("--sandbox", "-f", "k8s", "--fault", "ingress-only")
     assert (found.sandbox, found.fault) == (True, "ingress-only")
+
+
+def test_a_sandbox_has_services() -> None:
+    assert options("--sandbox", "-f", "k8s", "--targets", "service").targets is Targets.SERVICE
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,6 @@ def test_one_is_nothing_without_the_other(words: list[str], what: str) -> None:
         ["--mode", "shadow"],
         ["--mode", "inplace"],
         ["--targets", "real"],
-        ["--targets", "service"],
         ["--transport", "logs"],
         ["--external", "203.0.113.7:443=deny"],
         ["--ping"],

@@ -301,6 +301,9 @@ def test_the_report_has_each_path_with_what_was_connected_to() -> None:
     assert (door.way, door.address) == ("NodePort", "198.51.100.2")
     assert {item.caller for item in report.service_paths} == {"unpoliced", "gated"}
     assert SERVED in report.limits
+    rehearsed = assemble(material, replace(OPTIONS, sandbox=True), RUN, "test")
+    assert any("of the sandbox's engine and of its own Services holds" in text for text in rehearsed.limits)
+    assert not any("kube-proxy" in text for text in rehearsed.limits)
     assert not any(
         "Service addresses and addresses outside the cluster were not tried" in text for text in report.limits
     )

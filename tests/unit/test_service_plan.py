@@ -14,6 +14,7 @@ from auditor.model.cluster import Snapshot
 from auditor.model.flow import Direction, Protocol
 from auditor.model.options import Mode, Options, Targets
 from auditor.model.probe import ProbePlan, Role, ServicePlan, StandIn, Way
+from auditor.model.service_path import NO_DNS
 from auditor.sentinel import POLICED
 from auditor.service_plan import (
     LIMITED,
@@ -57,6 +58,15 @@ def on(*nodes: str) -> ProbePlan:
 def test_without_the_flag_nothing_is_added() -> None:
     assert planned(Options(mode=Mode.SENTINEL)).services is None
     assert planned(Options(), *SHOP, node("n1"), node("n2")).services is None
+
+
+def test_a_sandbox_has_no_headless_service_and_says_so() -> None:
+    plan = planned(replace(SENTINEL, sandbox=True))
+    assert [service.way for service in services_of(plan).services] == [Way.CLUSTER_IP, Way.NODE_PORT]
+    assert [item.what for item in plan.skipped if item.reason == NO_DNS] == [
+        "a headless Service, which is a name and nothing else"
+    ]
+    assert not [item for item in planned(SENTINEL).skipped if item.reason == NO_DNS]
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,11 @@ class _Rules:
             kind = f"type {_FAMILY_WORDS[family][1]}_addr; flags interval;"
             yield f"  set {name} {{ {kind} elements = {{ {elements} }}; }}"
         for body, name in self._chains.items():
-            yield from _block(name, body)
-        yield from _block("forward", ("type filter hook forward priority filter; policy accept;", *self._forward()))
+            yield from block(name, body)
+        yield from block("forward", ("type filter hook forward priority filter; policy accept;", *self._forward()))
         if self._engine.masquerades and self._local:
             hook = "type nat hook postrouting priority srcnat; policy accept;"
-            yield from _block(
+            yield from block(
                 "leaving", (hook, f"meta iifname {_all(self._local)} oifname != {_all(self._local)} masquerade")
             )
 
@@ -128,7 +128,8 @@ class _Rules:
                 yield f"{key} vmap {_all(f'{interface} : jump {chain}' for interface, chain in jumps.items())}"
 
 
-def _block(name: str, lines: Iterable[str]) -> Iterator[str]:
+def block(name: str, lines: Iterable[str]) -> Iterator[str]:
+    """Write a chain of a table."""
     yield f"  chain {name} {{"
     yield from (f"    {line}" for line in lines)
     yield "  }"

@@ -15,6 +15,8 @@ from probes.backends.netns.allowed import check_programs
 from probes.backends.netns.faults import Fault
 from probes.backends.netns.realm import FABRIC, HANDED, Process, Realm, realm
 from probes.backends.netns.ruleset import rulesets
+from probes.backends.netns.services import allotted, namespace_of
+from probes.backends.netns.translation import BARE, translations
 from probes.backends.netns.wires import (
     MOST_NODES,
     MOST_PODS,
@@ -47,7 +49,8 @@ class Sandbox:
     berths: dict[tuple[str, str], PodBerth] = field(default_factory=dict)
     """By namespace and name."""
     world: World = field(default_factory=lambda: World({}, ()))
-    _loaded: dict[str, str] = field(default_factory=dict)
+    _loaded: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By node and table."""
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,14 +76,17 @@ class Sandbox:
         await asyncio.gather(*(self._links(node.space, node_lines(node, berths, self.families)) for node in berths))
         self.world = replace(self.world, nodes=tuple(names))
 
-    async def add_pods(self, pods: Iterable[tuple[Raw, str]]) -> tuple[Seat, ...]:
-        """Give each of these pods a network of its own on the node named beside it; their seats, in their order."""
+    async def add_pods(self, pods: Iterable[tuple[Raw, str]], *, ready: bool = True) -> tuple[Seat, ...]:
+        """Give each of these pods a network of its own on the node named beside it; their seats, in their order.
+
+        Services lead to those that are ready.
+        """
         wanted = list(pods)
         spaces = await self.realm.spaces(len(wanted), SETTINGS)
         found = []
         for (raw, node), space in zip(wanted, spaces, strict=True):
             berth = self._berth(node, space)
-            seat = self._seat(raw, node, berth)
+            seat = replace(self._seat(raw, node, berth.addresses), interface=berth.interface, ready=ready)
             self.berths[seat.namespace, seat.name] = berth
             found.append(seat)
         by_node = {
@@ -93,15 +99,20 @@ class Sandbox:
         self.world = replace(self.world, seats=(*self.world.seats, *found))
         return tuple(found)
 
-    def _seat(self, raw: Raw, node: str, berth: PodBerth) -> Seat:
+    def add_hosts(self, pods: Iterable[tuple[Raw, str]]) -> None:
+        """Take in pods that use the network of the node named beside them."""
+        found = (self._seat(raw, node, self.nodes[node].addresses) for raw, node in pods)
+        self.world = replace(self.world, hosts=(*self.world.hosts, *found))
+
+    def _seat(self, raw: Raw, node: str, addresses: Sequence[str]) -> Seat:
         metadata = raw["metadata"]
         return Seat(
             metadata.get("namespace", "default"),
             metadata["name"],
             {str(key): str(value) for key, value in (metadata.get("labels") or {}).items()},
-            berth.addresses[: self.families],
+            tuple(addresses[: self.families]),
             node,
-            berth.interface,
+            "",
             tuple(_named_ports(raw.get("spec") or {})),
             self.clock(),
         )
@@ -142,12 +153,23 @@ class Sandbox:
             policies=(*self.world.policies, *policies),
         )
 
+    def serve(self, services: Iterable[Raw], slices: Iterable[Raw] = ()) -> tuple[Raw, ...]:
+        """Take in Services, and slices of those that find no pods by themselves; the Services with their addresses.
+
+        Raises ValueError for what no API server would take.
+        """
+        stored = allotted(services, self.world.services, self.families)
+        here = self.world
+        self.world = replace(here, services=(*here.services, *stored), slices=(*here.slices, *slices))
+        return stored
+
     def release(self, namespaces: Collection[str]) -> None:
-        """Forget namespaces and the policies in them."""
+        """Forget namespaces, and the policies and Services in them."""
         self.world = replace(
             self.world,
             namespaces={name: labels for name, labels in self.world.namespaces.items() if name not in namespaces},
             policies=tuple(item for item in self.world.policies if item["metadata"].get("namespace") not in namespaces),
+            services=tuple(item for item in self.world.services if namespace_of(item) not in namespaces),
         )
 
     async def start(
@@ -164,16 +186,25 @@ class Sandbox:
         await process.ended
 
     async def enforce(self) -> None:
-        """Have every node's rules say what its engine makes of the world as it is now."""
+        """Have every node's rules say what engine and Services make of the world as it is now."""
         async with self._turns:
             self.world = replace(self.world, now=self.clock())
-            wanted = rulesets(self.world, self.fault)
-            changed = {node: text for node, text in wanted.items() if self._loaded.get(node) != text}
+            wanted = self._wanted()
+            changed = {key: text for key, text in wanted.items() if self._loaded.get(key, BARE) != text}
             await asyncio.gather(
-                *(self.realm.run(self.nodes[node].space, FILTER, text) for node, text in changed.items())
+                *(self.realm.run(self.nodes[node].space, FILTER, text) for (node, _), text in changed.items())
             )
             self._loaded |= changed
         self._changed.set()
+
+    def _wanted(self) -> dict[tuple[str, str], str]:
+        """Every node's text for the table of policies and for that of Services."""
+        policed = rulesets(self.world, self.fault)
+        served = translations(self.world, {name: it.addresses[: self.families] for name, it in self.nodes.items()})
+        return {
+            **{(node, "policies"): text for node, text in policed.items()},
+            **{(node, "services"): text for node, text in served.items()},
+        }
 
     async def keep_enforcing(self) -> None:
         """Change the rules at the moments at which a fault does; until it is cancelled."""

@@ -28,7 +28,7 @@ from auditor.model.probe import (
     StandIn,
     Timing,
 )
-from auditor.model.service_path import Laid, Named, Naming
+from auditor.model.service_path import NO_DNS, Answer, Laid, Named, Naming, Resolving
 from auditor.model.timing import Trace
 from auditor.ports import OnEvent, ProbeSession
 from probes.backends.conversation import Channel, Desk
@@ -36,6 +36,7 @@ from probes.backends.netns.allowed import SEARCHED
 from probes.backends.netns.realm import CHUNK, Process, RealmError
 from probes.backends.netns.sandbox import Sandbox
 from probes.backends.rounds import Rounds
+from probes.laying import as_laid, pods_of, service_manifest
 from probes.placement import AgentSpec, Marks, agent_env, pod_manifest, policy_manifest
 
 READY = b'"serve"'
@@ -99,23 +100,31 @@ class _Session:
         return self._placed
 
     async def start(self) -> None:
-        """Make the pods, then the rules over them, then the agents in them."""
+        """Take in namespaces and policies, and bring the stand-ins to run."""
         box, plan, marks = self._backend.sandbox, self._plan, self._backend.marks
         self._on_event(StageStarted("start probe pods", total=len(plan.stand_ins)))
         policies = [policy_manifest(policy, marks) for policy in plan.policies]
         box.govern({name: plan.labels.get(name, {}) for name in plan.own_namespaces}, policies)
-        nonces = {stand_in.key: self._backend.nonce() for stand_in in plan.stand_ins}
-        raws = [pod_manifest(item, marks, self._backend.agent, nonces[item.key], "") for item in plan.stand_ins]
-        self._names = [(item.namespace, marks.pod(item)) for item in plan.stand_ins]
-        seats = await box.add_pods((raw, item.node) for raw, item in zip(raws, plan.stand_ins, strict=True))
+        await self._add(plan.stand_ins)
+        self._began = time.monotonic()
+
+    async def _add(self, stand_ins: Sequence[StandIn]) -> None:
+        """Make pods, then the rules over them, then the agents in them; no Service of others leads to them."""
+        box, backend, marks = self._backend.sandbox, self._backend, self._backend.marks
+        nonces = {item.key: backend.nonce() for item in stand_ins}
+        raws = [pod_manifest(item, marks, backend.agent, nonces[item.key], "") for item in stand_ins]
+        self._names += [(item.namespace, marks.pod(item)) for item in stand_ins]
+        seats = await box.add_pods(
+            ((raw, item.node) for raw, item in zip(raws, stand_ins, strict=True)),
+            ready=False,
+        )
         await box.enforce()
         await asyncio.gather(
             *(
                 self._bring(item, {**raw, "status": _running_at(seat.addresses)}, nonces[item.key])
-                for item, raw, seat in zip(plan.stand_ins, raws, seats, strict=True)
+                for item, raw, seat in zip(stand_ins, raws, seats, strict=True)
             )
         )
-        self._began = time.monotonic()
 
     async def _bring(self, stand_in: StandIn, raw: dict[str, Any], nonce: str) -> None:
         """Start an agent and wait until it listens."""
@@ -189,13 +198,19 @@ class _Session:
             "a sandbox has nothing to time", why="rules stand before pods do", attempt="leave out --enforce-time"
         )
 
-    async def lay_services(self, _: ServicePlan, /) -> Laid:
-        """No Services are made in a sandbox."""
-        raise NotHereError("a sandbox has no Services", why="", attempt="leave out --targets service")
+    async def lay_services(self, plan: ServicePlan, /) -> Laid:
+        """Make Services over a pod made for them, and the pods that try them."""
+        self._on_event(StageStarted("make Services", total=len(plan.services)))
+        box, made = self._backend.sandbox, pods_of(plan)
+        await self._add(made)
+        stored = box.serve([service_manifest(item, self._backend.marks) for item in plan.services])
+        await box.enforce()
+        laid = {item.way: as_laid(item, raw) for item, raw in zip(plan.services, stored, strict=True)}
+        return Laid({item.key: self._placed[item.key] for item in made}, laid)
 
-    async def look_up(self, _: Sequence[Naming], /) -> Sequence[Named]:
-        """No names either."""
-        raise NotHereError("a sandbox has no DNS", why="", attempt="leave out --targets service")
+    async def look_up(self, namings: Sequence[Naming], /) -> Sequence[Named]:
+        """No names: there is nobody to ask."""
+        return [Named(naming, (Answer(Resolving.UNTESTED, (), NO_DNS),)) for naming in namings]
 
     async def send_pings(self, _: Sequence[Ping], /) -> Sequence[Pinged]:
         """No pings either: the sandbox's engine is no real one's."""

@@ -6,15 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from auditor.cluster.resources import SLICES
 from auditor.errors import UsageError
 from auditor.ports import RawSnapshot, SnapshotSource
+from probes.backends.netns.endpoints import owner_of, slices_of
 from probes.backends.netns.sandbox import Raw, Sandbox
+from probes.backends.netns.services import is_led, namespace_of
 
 NODES = ("sandbox-1", "sandbox-2", "sandbox-3")
 """What there is where manifests name no node."""
 VERSION = "v1.35.0"
-KEPT = ("namespaces", "networkpolicies", "pods", "nodes", "serviceaccounts")
+SERVICES = "services"
+KEPT = ("namespaces", "networkpolicies", "pods", "nodes", "serviceaccounts", SERVICES, SLICES)
 """What a sandbox holds; nothing else of a cluster could change who gets through, or react to anything."""
+LEFT_OUT = frozenset({"publishNotReadyAddresses", "externalIPs"})
+"""Fields of Services that a sandbox does without."""
 FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -42,7 +48,9 @@ class SandboxSource:
         return await self.collect()
 
     async def _taken_in(self, raw: RawSnapshot) -> RawSnapshot:
-        objects = {resource: [deepcopy(dict(item)) for item in raw.objects.get(resource, ())] for resource in KEPT}
+        objects: dict[str, list[Any]] = {
+            resource: [deepcopy(dict(item)) for item in raw.objects.get(resource, ())] for resource in KEPT
+        }
         strange = sorted(key for key, items in raw.objects.items() if items and _is_policy(key))
         if strange:
             raise UsageError(
@@ -59,12 +67,30 @@ class SandboxSource:
         for pod, node in placed:
             own = addresses.get((_home(pod), _name(pod)))
             _run(pod, node, own or self._sandbox.nodes[node].addresses[: self._sandbox.families])
+        self._sandbox.add_hosts((pod, node) for pod, node in placed if _on_host(pod))
         objects["pods"] = live
         objects["nodes"] = [self._node(name, objects["nodes"]) for name in names]
+        objects[SERVICES], objects[SLICES] = self._served(objects[SERVICES], objects[SLICES])
         homes = {_name(item): _labels(item) for item in objects["namespaces"]}
         self._sandbox.govern(homes, tuple(objects["networkpolicies"]))
         await self._sandbox.enforce()
         return RawSnapshot(objects, raw.unreadable, VERSION, raw.unlisted_namespaces)
+
+    def _served(self, services: Sequence[Raw], slices: Iterable[Raw]) -> tuple[list[Raw], list[Raw]]:
+        """Services with the addresses that they have here, and every slice; raises UsageError."""
+        led = {(namespace_of(item), _name(item)) for item in services if is_led(item)}
+        try:
+            # Of those that find their pods here, the slices that were written elsewhere name others.
+            stored = self._sandbox.serve(
+                map(_as_here, services), [item for item in slices if owner_of(item) not in led]
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"a sandbox cannot take {error}",
+                why="no API server would take it, or the address is one that pods and nodes of the sandbox have",
+                attempt="leave that field out of the manifest: what is not named is given",
+            ) from error
+        return list(stored), list(slices_of(self._sandbox.world))
 
     def _node(self, name: str, known: Iterable[Raw]) -> dict[str, Any]:
         """A node with its addresses here and room for whatever a plan needs."""
@@ -83,6 +109,16 @@ class SandboxSource:
                 "nodeInfo": {"operatingSystem": "linux"},
             },
         }
+
+
+def _as_here(service: Raw) -> Raw:
+    """A Service without what the sandbox has no part for.
+
+    No balancer gives it an address.  That pods which are not ready should count as if they were would lead to probe
+    pods, which are never ready; those of the manifests all are.
+    """
+    spec = {key: value for key, value in (service.get("spec") or {}).items() if key not in LEFT_OUT}
+    return {**{key: value for key, value in service.items() if key != "status"}, "spec": spec}
 
 
 def _is_policy(resource: str) -> bool:

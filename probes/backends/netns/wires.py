@@ -15,6 +15,8 @@ MOST_PODS = 250
 """On one node."""
 GATEWAY = ("169.254.1.1", "fe80::1")
 """What every pod sees at the other end of its cable."""
+INSIDE = ("10.244.0.0/16", "172.18.0.0/24", "169.254.0.0/16", "fd00:10:244::/48", "fd00:172:18::/64", "fe80::/10")
+"""Where pods, nodes and gateways have their addresses, and nobody else."""
 BRIDGE = "fabric"
 SETTINGS = {
     # Agents have no rights, and listen on whatever port policies name.

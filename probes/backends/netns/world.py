@@ -28,6 +28,8 @@ class Seat:
     """Second of the realm's clock at which it started."""
     before: Mapping[str, str] | None = None
     """Its labels before it was relabelled, where it was."""
+    ready: bool = True
+    """Whether Services lead to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,12 @@ class World:
     nodes: tuple[str, ...] = ()
     now: float = 0.0
     """Second of the realm's clock."""
+    hosts: tuple[Seat, ...] = ()
+    """Pods in their nodes' own networks, without an interface of their own."""
+    services: tuple[Mapping[str, Any], ...] = ()
+    """Service objects, raw, with their addresses and node ports."""
+    slices: tuple[Mapping[str, Any], ...] = ()
+    """EndpointSlice objects of those Services that find no pods by themselves."""
 
     def all_nodes(self) -> tuple[str, ...]:
         """Name each node once: those listed, then those that only a pod names."""

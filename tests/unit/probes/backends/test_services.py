@@ -21,7 +21,8 @@ from auditor.plan import CONTROL_NAMESPACE
 from auditor.sentinel import POLICED
 from auditor.service_plan import OPEN, SERVICE_PORTS, own_services, with_services
 from probes.backends.kubernetes import sweep
-from probes.backends.kubernetes.services import service_manifest, services_path
+from probes.backends.kubernetes.services import services_path
+from probes.laying import service_manifest
 from probes.placement import MANAGED_BY, Marks
 from tests.evidence import V4, WEB
 from tests.memory_api import MemoryApi, Raw

@@ -20,3 +20,9 @@ def policy(namespace: str = "shop", **spec: Any) -> dict[str, Any]:
 
 def under(*policies: Mapping[str, Any], world: World = WORLD) -> World:
     return replace(world, policies=policies)
+
+
+def service(name: str = "web", **spec: Any) -> dict[str, Any]:
+    """A Service of port 80 over the pods of an app, which lead to their port http."""
+    usual = {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": "http"}]}
+    return {"metadata": {"namespace": "shop", "name": name}, "spec": {**usual, **spec}}
