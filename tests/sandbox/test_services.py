@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+from auditor.cluster.decode import decode
+from auditor.evaluate.model import Model
+from auditor.model.cluster import Pod
+from auditor.model.flow import Family, Protocol
+from auditor.services import Services
 from tests.sandbox.serving import Shop, policy, service, shop
 
 pytestmark = pytest.mark.sandbox
@@ -129,20 +134,55 @@ def test_a_service_may_lead_to_pods_of_the_same_node_alone() -> None:
     run(work, service("web", type="NodePort", internalTrafficPolicy="Local", externalTrafficPolicy="Local"))
 
 
-def test_slices_of_a_service_without_selector_lead_where_they_say() -> None:
-    """The manifests' own: here to the second pod of the second node."""
-    piece = {
-        "metadata": {"name": "by-hand", "namespace": "shop", "labels": {"kubernetes.io/service-name": "hand"}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["10.244.1.3"]}],
-        "ports": [{"name": it.lower(), "protocol": it, "port": 8080} for it in ("TCP", "UDP")],
-    }
+def test_slices_by_hand_lead_where_they_say_and_only_without_a_selector() -> None:
+    """Here to the second pod of the second node."""
+    slices = [
+        {
+            "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.244.1.3"]}],
+            "ports": [{"name": it.lower(), "protocol": it, "port": 8080} for it in ("TCP", "UDP")],
+        }
+        for name in ("hand", "web")
+    ]
 
     async def work(made: Shop) -> None:
         assert made.addresses("other")[0] == "10.244.1.3"
         answered(await made.all("near", made.ways("hand")), made.addresses("near"), "other")
+        for _ in range(3):
+            answered(await made.all("near", made.ways("web")), made.addresses("near"), "web-1", "web-2")
 
-    run(work, service("hand", selector=None, ipFamilyPolicy="SingleStack"), endpointslices=[piece])
+    run(work, service("hand", selector=None, ipFamilyPolicy="SingleStack"), service("web"), endpointslices=slices)
+
+
+def test_the_snapshot_holds_what_the_packets_meet() -> None:
+    """The model reads Services by their selectors, and the sandbox's rules come from slices."""
+
+    async def work(made: Shop) -> None:
+        snapshot = decode(made.raw)
+        known = Services(Model(snapshot))
+        for item in snapshot.services:
+            behind = known.backends(item, Protocol.UDP, "udp")
+            ends = {(text, it.port) for it in behind if isinstance(it.end, Pod) for text in it.end.addresses}
+            assert listed(made, item.name) == ends
+            assert item.families == (Family.IPV4, Family.IPV6)
+        assert [item.addresses == () for item in snapshot.services] == [True, False, False]
+        assert [len(listed(made, item.name)) for item in snapshot.services] == [4, 0, 4]
+
+    run(work, service("web", type="NodePort"), service("head", clusterIP="None"), service("none", app="none"))
+
+
+def listed(made: Shop, name: str) -> set[tuple[str, int]]:
+    """Addresses and UDP ports in a Service's slices."""
+    return {
+        (str(ip_address(text)), port["port"])
+        for piece in made.raw.objects["endpointslices"]
+        if piece["metadata"]["labels"]["kubernetes.io/service-name"] == name
+        for port in piece["ports"]
+        if port["protocol"] == "UDP"
+        for endpoint in piece["endpoints"]
+        for text in endpoint["addresses"]
+    }
 
 
 def test_services_come_and_go_without_the_pods() -> None:

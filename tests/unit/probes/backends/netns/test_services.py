@@ -66,7 +66,7 @@ def test_a_kernel_without_ipv6_has_services_without() -> None:
 
 
 def test_another_name_for_something_outside_gets_nothing() -> None:
-    outside = service(type="ExternalName", externalName="example.org", clusterIP="")
+    outside = service(type="ExternalName", externalName="example.org", clusterIP="10.96.0.44")
     assert allotted([outside]) == (outside,)
     assert not read_service(outside).addresses
     assert not read_service(outside).selector

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from probes.backends.netns.services import allotted
 from probes.backends.netns.translation import BARE, translations
 from probes.backends.netns.world import World
@@ -93,6 +95,14 @@ def test_some_services_lead_to_pods_of_the_same_node_alone() -> None:
     assert chains(found["n1"])["e1"] == ["meta l4proto tcp dnat ip to 10.0.1.1:80"]
     assert [line.split(" dport ")[1] for line in lines(found["n3"], "coming")] == ["80 drop", "30000 drop"]
     assert "ct original" not in found["n1"]
+
+
+@pytest.mark.parametrize("policy", LOCAL)
+def test_what_holds_inside_says_nothing_of_outside(policy: str) -> None:
+    """On a node without pods of the Service, what is for pods of the same node alone is dropped."""
+    text = texts(service(type="NodePort", **{policy: "Local"}), world=TWO)["n3"]
+    dropped = [line.startswith("ip daddr 192.0.2.3") for line in lines(text, "coming") if line.endswith(" drop")]
+    assert dropped == [policy == "externalTrafficPolicy"]
 
 
 def test_where_nobody_is_at_all_nothing_is_dropped() -> None:
