@@ -17,6 +17,8 @@ from tests.sandbox.shellpod import end, wait_until
 
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """Before a command: somebody without any right."""
+KILLED_AT = 5
+"""The one of ten moments that is tried with every change: while it probes."""
 SHOP = Path(__file__).parent / "rehearsal"
 
 pytestmark = pytest.mark.sandbox
@@ -57,6 +59,7 @@ def test_three_clusters_are_told_for_what_they_are(tmp_path: Path) -> None:
     assert traces() <= before
 
 
+@pytest.mark.long
 def test_an_ordinary_user_sees_one_fault_in_manifests_of_ones_own(tmp_path: Path) -> None:
     told = demo(
         tmp_path, "--fault", "ingress-only", "--manifests", str(SHOP), "--folder", "netaudit-demo", before=ORDINARY
@@ -104,7 +107,7 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [pytest.param(turn, marks=[pytest.mark.long] if turn % 4 else []) for turn in range(10)]
+    "part", [pytest.param(turn, marks=[] if turn == KILLED_AT else [pytest.mark.long]) for turn in range(10)]
 )
 def test_nothing_stays_whenever_it_is_killed(tmp_path: Path, part: int) -> None:
     """At ten moments from its start to its end; which stage each of them meets depends on the machine."""
