@@ -48,15 +48,20 @@ class FaultRow:
 
 def render(told: Sequence[Told], page: str, settle: float, *, own: bool, fault: str) -> str:
     """Tell the story; `page` is the path of the page of all, `own` whether manifests were the reader's."""
-    lines = [*_head(settle, own=own)]
+    lines = [*_head(settle, _what(own=own, fault=fault))]
     for item in told:
         lines += ["", *_cluster(item)]
     lines += ["", *_pages(told, page), "", *_next(own=own, fault=fault)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _head(settle: float, *, own: bool) -> Iterator[str]:
-    what = "Your manifests" if own else "The same examples of the guides (deny-all, staging, three-tier)"
+def _what(*, own: bool, fault: str) -> str:
+    if own:
+        return "Your manifests"
+    return "A shop that uses all of NetworkPolicy" if fault else "The examples of the guides"
+
+
+def _head(settle: float, what: str) -> Iterator[str]:
     yield from paragraph(
         f"{what} on clusters made of network namespaces on this machine: real packets, and the same audit as on a real "
         f"cluster. Surprises were tried again for {settle:g} s; on your cluster it is 45 s.",
@@ -73,8 +78,9 @@ def _cluster(told: Told) -> Iterator[str]:
     yield from paragraph(_found(told.report), WIDTH, INDENT)
     for row in _examples(told.report):
         where = f" on {row.destination.node}" if told.report.cluster.nodes > 1 else ""
-        policies = ", ".join(sorted(row.entry.policies))
-        text = f"{row.source.title} reaches {row.destination.title}{where} on {row.port}, which {policies} denies"
+        policies = sorted(row.entry.policies)
+        denied = f"{' and '.join(policies)} {'denies' if len(policies) == 1 else 'deny'}"
+        text = f"{row.source.title} reaches {row.destination.title}{where} on {row.port}, which {denied}"
         yield from paragraph(text, WIDTH, f"{INDENT}{row.sign.glyph} ", f"{INDENT}  ")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+BEYOND = FOLDER / "beyond"
+"""What no guide shows and engines get wrong: ports by name, ranges of ports, UDP, several peers of a rule."""
 
 
 def manifests() -> list[str]:

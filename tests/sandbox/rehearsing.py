@@ -6,10 +6,9 @@ import asyncio
 import random
 import secrets
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from auditor.audit import run_audit
 from auditor.cluster.saved import FileSource
@@ -29,14 +28,11 @@ def word(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
-async def rehearse(
-    folder: Path, fault: str = "", *, settle: float = 2.0, gone: Sequence[dict[str, Any]] = ()
-) -> Material:
-    """Audit the manifests of a folder in a sandbox whose engine has that fault; `gone` are policies it once had."""
+async def rehearse(folder: Path, fault: str = "", *, settle: float = 2.0) -> Material:
+    """Audit the manifests of a folder in a sandbox whose engine has that fault."""
     # Twice the usual patience: a busy machine must not look like a policy.
     options = replace(Options(), settle=settle, connect_timeout=2.0)
     async with sandbox(FAULTS[fault] if fault else None) as box:
-        box.world = replace(box.world, gone=tuple(gone))
         source = SandboxSource(box, FileSource([str(folder)], bytes))
         agent = AgentSpec("none", text_of("python"), options.budget, "python")
         marks = Marks(word(6), "0", "2030-01-01T00:00:00Z")
@@ -44,15 +40,15 @@ async def rehearse(
         return await run_audit(source, backend, options, lambda _: None)
 
 
-def rehearse_all(folder: Path, faults: Iterable[tuple[str, float, Sequence[dict[str, Any]]]]) -> dict[str, Material]:
-    """Audit it under each of these faults, with that settle time and those deleted policies; several at a time."""
+def rehearse_all(folder: Path, faults: Iterable[tuple[str, float]]) -> dict[str, Material]:
+    """Audit it under each of these faults, with that settle time; several at a time."""
 
     async def work() -> dict[str, Material]:
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(fault: str, settle: float, gone: Sequence[dict[str, Any]]) -> tuple[str, Material]:
+        async def one(fault: str, settle: float) -> tuple[str, Material]:
             async with room:
-                return fault, await rehearse(folder, fault, settle=settle, gone=gone)
+                return fault, await rehearse(folder, fault, settle=settle)
 
         return dict(await asyncio.gather(*(one(*item) for item in faults)))
 

@@ -7,21 +7,29 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.demonstrating import command, demo, environment, traces
+from auditor import guides
+from tests.sandbox.demonstrating import adopt, command, demo, environment, offspring
 from tests.sandbox.shellpod import end, wait_until
 
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """Before a command: somebody without any right."""
 KILLED_AT = 5
 """The one of ten moments that is tried with every change: while it probes."""
-SHOP = Path(__file__).parent / "rehearsal"
+SHOP = guides.BEYOND
 
 pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(autouse=True)
+def _parent() -> None:
+    adopt()
 
 
 def report(folder: Path, name: str) -> dict[str, Any]:
@@ -34,7 +42,7 @@ def agreements(found: dict[str, Any]) -> set[str]:
 
 
 def test_three_clusters_are_told_for_what_they_are(tmp_path: Path) -> None:
-    before = traces()
+    before = offspring()
     told = demo(tmp_path)
 
     assert told.returncode == 0, told.stdout + told.stderr
@@ -56,7 +64,16 @@ def test_three_clusters_are_told_for_what_they_are(tmp_path: Path) -> None:
         assert (tmp_path / "netaudit-demo" / f"{name}.html").stat().st_size > 10_000
     assert "Policies are not enforced everywhere in 2 of 3 clusters." in index
     assert len(told.stdout.split("Try next:\n")[1].splitlines()) == 3
-    assert traces() <= before
+    assert offspring() <= before
+
+
+@contextmanager
+def ended_at_last(program: subprocess.Popen[str]) -> Iterator[None]:
+    """A test that fails must not wait for what only it would have ended."""
+    try:
+        yield
+    finally:
+        end(program.pid)
 
 
 @pytest.mark.long
@@ -74,15 +91,18 @@ def test_an_ordinary_user_sees_one_fault_in_manifests_of_ones_own(tmp_path: Path
 
 
 def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
-    before = traces()
-    with subprocess.Popen(
-        command("--keep", "--fault", "nothing-enforced", "-q"),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as program:
+    before = offspring()
+    with (
+        subprocess.Popen(
+            command("--keep", "--fault", "nothing-enforced", "-q"),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as program,
+        ended_at_last(program),
+    ):
         assert program.stdout is not None
         ways: dict[str, str] = {}
         for line in program.stdout:
@@ -94,16 +114,16 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
             if "until Ctrl-C" in line:
                 break
         pods = [name.split() for name in ways if "/" in name]
-        [address] = [address for name, address in pods if name == "staging/frontend"][-1:]
-        [curl] = [way for name, way in ways.items() if name.startswith("staging/curl ")][-1:]
-        asked = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/80 && head -1 <&3"]
+        [address] = [address for name, address in pods if name == "shop/front"][-1:]
+        [curl] = [way for name, way in ways.items() if name.startswith("watch/meter ")][-1:]
+        asked = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/8080 && head -1 <&3"]
         said = subprocess.run([*shlex.split(curl), *asked], capture_output=True, text=True, check=False)
-        assert said.stdout == "netaudit demo 80\n", said.stderr
+        assert said.stdout == "netaudit demo 8080\n", said.stderr
         [rules, *_] = [way for name, way in ways.items() if name.startswith("rules of ")]
         assert "table " in subprocess.run(shlex.split(rules), capture_output=True, text=True, check=True).stdout
         end(program.pid, signal.SIGINT)
         assert program.wait(60) == 0
-    wait_until(lambda: traces() <= before, "the end of everything")
+    wait_until(lambda: offspring() <= before, "the end of everything")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +131,7 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
 )
 def test_nothing_stays_whenever_it_is_killed(tmp_path: Path, part: int) -> None:
     """At ten moments from its start to its end; which stage each of them meets depends on the machine."""
-    before = traces()
+    before = offspring()
     with subprocess.Popen(
         command("-q", "--fault", "packet-loss"),
         cwd=tmp_path,
@@ -123,20 +143,20 @@ def test_nothing_stays_whenever_it_is_killed(tmp_path: Path, part: int) -> None:
             program.wait(0.3 + 1.1 * part)
         except subprocess.TimeoutExpired:
             end(program.pid)
-    wait_until(lambda: traces() <= before, "the end of everything")
+    wait_until(lambda: offspring() <= before, "the end of everything")
 
 
 def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
-    before = traces()
+    before = offspring()
     with subprocess.Popen(
         command(), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as program:
-        wait_until(lambda: len(traces() - before) > 10, "pods")
+        wait_until(lambda: len(offspring() - before) > 10, "agents")
         end(program.pid, signal.SIGINT)
         assert program.stderr is not None
         assert "interrupted" in program.stderr.read()
         assert program.wait(60) == 130
-    assert traces() <= before
+    assert offspring() <= before
 
 
 @pytest.mark.parametrize(

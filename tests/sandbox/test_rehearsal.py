@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
+from auditor import guides
 from auditor.model.finding import Agreement
 from auditor.verdict import Material
 from probes.backends.netns.faults import FAULTS, START_WINDOW, Command
 from tests.sandbox.rehearsing import rehearse_all
 
-FOLDER = Path(__file__).parent / "rehearsal"
-GONE = {
-    "apiVersion": "networking.k8s.io/v1",
-    "kind": "NetworkPolicy",
-    "metadata": {"name": "long-ago", "namespace": "shop"},
-    "spec": {"podSelector": {}, "ingress": [{}]},
-}
-"""A policy that was deleted."""
 SHOWN = [name for name, fault in FAULTS.items() if fault.command is Command.RUN]
 TELLING = ("", "nothing-enforced", "node-without-agent", "reject-reset", "always-deny", "endport-ignored")
 """What every change is held against; all others take their turn in the long run."""
@@ -42,7 +34,7 @@ def audits(request: pytest.FixtureRequest) -> dict[str, Material]:
     """All audits that a test asks for, made together."""
     mine = [item for item in request.session.items if item.path == request.path and isinstance(item, pytest.Function)]
     asked = {str(item.callspec.params["fault"]) for item in mine}
-    return rehearse_all(FOLDER, ((fault, settle(fault), [GONE]) for fault in sorted(asked)))
+    return rehearse_all(guides.BEYOND, ((fault, settle(fault)) for fault in sorted(asked)))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from auditor import guides
 from tests.sandbox.shellpod import bearing
 
-SHOP = Path(__file__).parent / "rehearsal"
+SHOP = guides.BEYOND
 ROOT = Path(__file__).parents[2]
 MARK = "NETAUDIT_TEST_RUN"
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")

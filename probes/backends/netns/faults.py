@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from auditor.model.finding import Agreement
 from probes.backends.netns.engine import Engine
@@ -53,7 +54,18 @@ def _no_policies(world: World) -> World:
 
 
 def _deleted_ones_too(world: World) -> World:
-    return replace(world, policies=world.policies + world.gone)
+    """Where none is known to have been deleted: one of each namespace with policies, that let everybody in."""
+    homes = sorted({str(policy["metadata"].get("namespace") or "default") for policy in world.policies})
+    return replace(world, policies=world.policies + (world.gone or tuple(map(_let_all_in, homes))))
+
+
+def _let_all_in(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "deleted", "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+    }
 
 
 def _labels_before(world: World) -> World:
@@ -153,7 +165,7 @@ _TABLE = (
     ),
     Fault(
         "stale-policy",
-        "The rules of a deleted policy stay: what it allowed still gets through.",
+        "The rules of deleted policies stay: what they allowed, here everything that comes in, still gets through.",
         "D12",
         _RUN,
         _LEAK,
