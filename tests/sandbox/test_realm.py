@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -182,6 +184,32 @@ def test_rules_that_could_not_be_changed_are_told(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(RealmError, match="false"):
         asyncio.run(work())
+
+
+ASKED = b'{"do": "place", "space": 0, "id": 1}'
+
+
+@pytest.mark.parametrize(
+    ("users", "asked", "code"),
+    [("users", [], 0), ("users", [ASKED] * 8, 0), ("none", [], 1)],
+    ids=["before its first word", "unheard answers", "what it may not"],
+)
+def test_a_keeper_that_nobody_hears_any_more_ends_quietly(users: str, asked: list[bytes], code: int) -> None:
+    """As after Ctrl-C: it has things to say, and the other end is closed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    started = [sys.executable, "-IS", str(ROOT / "probes/backends/netns/keeper.py"), str(theirs.fileno()), users]
+    # Without rights it cannot make what it was asked for, and says so.
+    fenced = [] if users == "users" else ["unshare", "--user"]
+    with theirs, subprocess.Popen([*fenced, *started], pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE) as keeper:
+        theirs.close()
+        if asked:
+            assert json.loads(ours.recv(1 << 12)) == {"id": 0}
+        for packet in asked:
+            ours.send(packet)
+        ours.close()
+        _, said = keeper.communicate()
+    assert said.decode() == ""
+    assert keeper.returncode == code
 
 
 def test_where_nothing_is_allowed_that_is_said() -> None:

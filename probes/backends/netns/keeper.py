@@ -80,6 +80,12 @@ def drop_rights() -> None:
     checked(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0), "giving up privileges")
 
 
+def tell(control: socket.socket, message: Message) -> None:
+    """Tell the other end; that it is gone is how a realm ends, and no error."""
+    with contextlib.suppress(ConnectionError):
+        control.send(json.dumps(message).encode())
+
+
 class Keeper:
     """The namespaces and processes of one realm."""
 
@@ -114,7 +120,11 @@ class Keeper:
 
     def hear(self) -> bool:
         """Do one thing that is asked; whether there may be more."""
-        packet, fds, _, _ = socket.recv_fds(self.control, PACKET, 3)
+        try:
+            packet, fds, _, _ = socket.recv_fds(self.control, PACKET, 3)
+        except ConnectionError:
+            # Gone without having read all that was said.
+            return False
         if not packet:
             return False
         for fd in fds:
@@ -132,7 +142,7 @@ class Keeper:
 
     def say(self, message: Message) -> None:
         """Tell the other end."""
-        self.control.send(json.dumps(message).encode())
+        tell(self.control, message)
 
     def do_spaces(self, asked: Message, _: list[int]) -> Message:
         """Make network namespaces, each with these settings."""
@@ -271,7 +281,7 @@ def main() -> int:
         unshare(NEW_PROCESSES | NEW_NETWORK | NEW_MOUNTS, "namespaces")
         child = os.fork()
     except OSError as error:
-        control.send(json.dumps({"fault": str(error), "errno": error.errno}).encode())
+        tell(control, {"fault": str(error), "errno": error.errno})
         return 1
     if child:
         control.close()
