@@ -14,7 +14,7 @@ from auditor.diagnosis import diagnose
 from auditor.diagnosis.case import Case
 from auditor.errors import NetauditError, Withdrawn
 from auditor.evaluate.model import Model
-from auditor.events import StageStarted, Warned
+from auditor.events import ASKED_TO_END, StageStarted, Warned
 from auditor.evidence import Evidence
 from auditor.forecast import Forecast, forecast, planned
 from auditor.greetings import Seen, after_moves, changed_handshakes, greet
@@ -259,7 +259,7 @@ async def _within(end: float, work: Awaitable[None], options: Options, on_event:
         task = asyncio.current_task()
         if task is None or task.uncancel():
             raise
-        on_event(Warned("asked to end: the probe pods go, then what was measured is told; once more ends it without"))
+        on_event(Warned(ASKED_TO_END))
         return Broken()
     return None
 

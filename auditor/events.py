@@ -28,4 +28,7 @@ class Warned:
     text: str
 
 
+ASKED_TO_END = "asked to end: the probe pods go, then what was measured is told; once more ends it without"
+"""What one run says that is interrupted."""
+
 Event = StageStarted | Progressed | Warned

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from auditor.events import Event, Progressed, StageStarted, Warned
+from auditor.events import ASKED_TO_END, Event, Progressed, StageStarted, Warned
 
 
 class Reporter:
@@ -108,7 +108,7 @@ class Chorus:
             match event:
                 case StageStarted():
                     self._live.update(self._tasks[name], stage=event.name)
-                case Warned() if not self._quiet:
+                case Warned() if not self._quiet and event.text != ASKED_TO_END:
                     say(self._console, f"{name}: warning: {event.text}")
 
         return heard

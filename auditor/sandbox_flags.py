@@ -24,7 +24,8 @@ examples:
   netaudit demo --manifests k8s/           your own manifests on the same three clusters
   netaudit demo --keep                     look around in the pods afterwards
 
-exit codes: 0 the clusters were told apart as they should be; 1 they were not, or netaudit failed; 2 usage
+exit codes: 0 the clusters were told apart as they should be, or the manifests were yours; 1 they were not, or netaudit
+failed; 2 usage; 130 asked to end
 """
 FOLDER = "netaudit-demo"
 SETTLE, LATE_SETTLE = 5.0, 20.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from auditor.model.finding import Proof
-from auditor.model.report import AuditReport, ClaimEntry
+from auditor.model.report import AuditReport
 from reports import words
 from reports.view import is_incomplete, percent
 from reports.words import Sign, plural
@@ -21,7 +21,9 @@ NOT_ENFORCED = Sign("leak", "!", "not enforced", 0)
 PARTLY = Sign("leak", "!", "in part", 1)
 NOT_SHOWN = Sign("inconclusive", "?", "not shown", 2)
 NOT_ASKED = Sign("not-tested", "·", "no policy asks", 3)
-ENFORCED = Sign("expected", "✓", "enforced", 4)
+WHERE_TRIED = Sign("expected", "✓", "where tried", 4)
+"""Enforced on some nodes, while on all others no denial could be tried."""
+ENFORCED = Sign("expected", "✓", "enforced", 5)
 NAMED = 3
 """Nodes that are named where some enforce and some do not."""
 
@@ -126,8 +128,8 @@ def _row(member: Member, made: str) -> Row:
         link=member.link,
         about=_about(report),
         sentence=summary.sentence,
-        ingress=_enforced(report.nodes, INGRESS),
-        egress=_enforced(report.nodes, EGRESS),
+        ingress=_enforced(report, INGRESS),
+        egress=_enforced(report, EGRESS),
         worst=(worst.cause or worst.title) if worst else "",
         severity=worst.severity if worst else "",
         coverage=percent(summary.coverage) if summary.planned else "none",
@@ -169,20 +171,23 @@ def _about(report: AuditReport) -> str:
     return ", ".join(parts)
 
 
-def _enforced(claims: Iterable[ClaimEntry], direction: str) -> Enforced:
+def _enforced(report: AuditReport, direction: str) -> Enforced:
     """One direction on all nodes: nobody is called enforcing of whom nothing is proven."""
-    asked = [claim for claim in claims if claim.direction == direction]
-    asked = [claim for claim in asked if claim.proof != Proof.NOT_APPLICABLE.value]
+    mine = [claim for claim in report.nodes if claim.direction == direction]
+    asked = [claim for claim in mine if claim.proof != Proof.NOT_APPLICABLE.value]
     if not asked:
         return Enforced(NOT_ASKED, "")
     leaking = [claim.subject for claim in asked if claim.proof == Proof.LEAKING.value]
     proven = [claim.subject for claim in asked if claim.proof == Proof.PROVEN.value]
-    total = plural(len(asked), "node")
+    every = max(report.cluster.nodes, len(mine))
+    shown = f"proven on {len(proven)} of {plural(every, 'node')}"
     if leaking:
-        sign = PARTLY if proven else NOT_ENFORCED
-        return Enforced(sign, f"not on {_nodes(leaking)}; proven on {len(proven)} of {total}")
-    sign = ENFORCED if len(proven) == len(asked) else NOT_SHOWN
-    return Enforced(sign, f"proven on {len(proven)} of {total}")
+        return Enforced(PARTLY if proven else NOT_ENFORCED, f"not on {_nodes(leaking)}; {shown}")
+    if len(proven) < len(asked):
+        return Enforced(NOT_SHOWN, shown)
+    if len(proven) < every:
+        return Enforced(WHERE_TRIED, f"{shown}; nothing to try on the others")
+    return Enforced(ENFORCED, shown)
 
 
 def _nodes(names: Sequence[str]) -> str:

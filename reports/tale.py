@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from auditor.identities import UNNAMED_PORTS
 from auditor.model.finding import Agreement
-from auditor.model.flow import Family
+from auditor.model.flow import Family, Verdict
 from auditor.model.report import AuditReport
 from reports import words
-from reports.columns import Ink, paragraph, table
+from reports.columns import MIN_WIDTH, Ink, paragraph, table
 from reports.flows import FlowRow, flow_rows
 from reports.heatmap import CONTROL_TITLE
+from reports.plain import plain
 
 WIDTH = 100
 EXAMPLES = 2
@@ -32,6 +33,8 @@ class Told:
     page: str
     """The name of its page's file, beside the page of all."""
     report: AuditReport
+    unseen: bool = False
+    """Whether its engine has a fault that should show in flows, and nothing in these manifests shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,13 @@ class FaultRow:
     """What that must find; None where it must find nothing."""
 
 
-def render(told: Sequence[Told], page: str, settle: float, *, own: bool, fault: str) -> str:
+def render(told: Sequence[Told], page: str, settle: float, *, own: bool, fault: str, width: int = WIDTH) -> str:
     """Tell the story; `page` is the path of the page of all, `own` whether manifests were the reader's."""
-    lines = [*_head(settle, _what(own=own, fault=fault))]
+    width = max(MIN_WIDTH, min(width, WIDTH))
+    lines = [*_head(settle, _what(own=own, fault=fault), width)]
     for item in told:
-        lines += ["", *_cluster(item)]
-    lines += ["", *_pages(told, page), "", *_next(own=own, fault=fault)]
+        lines += ["", *_cluster(item, width)]
+    lines += ["", *_pages(told, page, width), "", *_next(width, own=own, fault=fault)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -61,37 +65,44 @@ def _what(*, own: bool, fault: str) -> str:
     return "A shop that uses all of NetworkPolicy" if fault else "The examples of the guides"
 
 
-def _head(settle: float, what: str) -> Iterator[str]:
+def _head(settle: float, what: str, width: int) -> Iterator[str]:
     yield from paragraph(
         f"{what} on clusters made of network namespaces on this machine: real packets, and the same audit as on a real "
         f"cluster. Surprises were tried again for {settle:g} s; on your cluster it is 45 s.",
-        WIDTH,
+        width,
     )
 
 
-def _cluster(told: Told) -> Iterator[str]:
+def _cluster(told: Told, width: int) -> Iterator[str]:
     summary = told.report.summary
     sign = words.sign_of(words.STATUSES, summary.status)
-    yield from paragraph(f"{told.title}: exit code {summary.exit_code}", WIDTH, f"{sign.glyph} ", "  ")
+    yield from paragraph(f"{told.title}: exit code {summary.exit_code}", width, f"{sign.glyph} ", "  ")
     if told.story:
-        yield from paragraph(told.story, WIDTH, INDENT)
-    yield from paragraph(_found(told.report), WIDTH, INDENT)
+        yield from paragraph(told.story, width, INDENT)
+    yield from paragraph(_found(told.report), width, INDENT)
     for row in _examples(told.report):
         where = f" on {row.destination.node}" if told.report.cluster.nodes > 1 else ""
         policies = sorted(row.entry.policies)
         denied = f"{' and '.join(policies)} {'denies' if len(policies) == 1 else 'deny'}"
         text = f"{row.source.title} reaches {row.destination.title}{where} on {row.port}, which {denied}"
-        yield from paragraph(text, WIDTH, f"{INDENT}{row.sign.glyph} ", f"{INDENT}  ")
+        yield from paragraph(text, width, f"{INDENT}{row.sign.glyph} ", f"{INDENT}  ")
+    if told.unseen:
+        yield from paragraph("Nothing in these manifests shows it: no pod stands where it would.", width, INDENT)
 
 
 def _found(report: AuditReport) -> str:
     summary = report.summary
-    denied = summary.proven_denials + summary.leaks
-    told = [f"{summary.leaks:,} of {words.plural(denied, 'flow')} that policies deny got through"]
+    denied = [flow for flow in report.flows if flow.verdict == Verdict.DENIED.value]
+    late = sum(flow.agreement == Agreement.LATE.value for flow in denied)
+    told = [f"{summary.leaks:,} of {words.plural(len(denied), 'flow')} that policies deny got through"]
+    if not denied:
+        told = ["no policy denies any of them"]
+    if late:
+        told.append(f"{late:,} more did at first, and not in the end")
     if summary.blockages:
         told.append(f"{words.plural(summary.blockages, 'flow')} that they allow did not")
-    if summary.late:
-        told.append(f"{words.plural(summary.late, 'flow')} behaved only after a while")
+    if summary.late > late:
+        told.append(f"{words.plural(summary.late - late, 'flow')} that they allow did only after a while")
     if summary.inconclusive:
         told.append(f"{summary.inconclusive:,} without proof either way")
     return f"{words.plural(summary.planned, 'flow')} tried: {', '.join(told)}."
@@ -117,27 +128,29 @@ def _by_ease(row: FlowRow) -> tuple[bool, ...]:
     )
 
 
-def _pages(told: Sequence[Told], page: str) -> list[str]:
+def _pages(told: Sequence[Told], page: str, width: int) -> list[str]:
     folder = page.rpartition("/")[0]
-    return [f"Open {page}, which puts them side by side and leads to"] + [
-        f"  {f'{folder}/{item.page}' if folder else item.page}" for item in told
-    ]
+    head = paragraph(f"Open {page}, which puts them side by side and leads to", width)
+    return head + [plain(f"  {f'{folder}/{item.page}' if folder else item.page}") for item in told]
 
 
-def _next(*, own: bool, fault: str) -> list[str]:
+def _next(width: int, *, own: bool, fault: str) -> list[str]:
     mine = "netaudit run --sandbox -f DIR --expect FILE" if own else "netaudit run --sandbox -f DIR"
     meant = (
         "the same for a pull request, with its exit code" if own else "your own manifests, before a cluster sees them"
     )
     other = "netaudit demo --list-faults" if fault else "netaudit demo --fault ingress-only"
-    more = "other ways in which engines fail" if fault else "another way in which engines fail; --list-faults names all"
+    more = "other ways in which engines fail" if fault else "another way engines fail; --list-faults names all"
     rows = [
         (mine, meant),
         (other, more),
-        ("netaudit run --dry-run", "your own cluster: what would be made and tried; it makes nothing"),
+        ("netaudit run --dry-run", "what a run on your own cluster would make and try"),
     ]
     widest = max(len(command) for command, _ in rows)
-    return ["Try next:", *(f"  {command:<{widest}}   {meaning}" for command, meaning in rows)]
+    lines = [f"  {command:<{widest}}   {meaning}" for command, meaning in rows]
+    if max(map(len, lines)) > width:
+        lines = [line for command, meaning in rows for line in (f"  {command}", *paragraph(meaning, width, "      "))]
+    return ["Try next:", *lines]
 
 
 def render_faults(faults: Iterable[FaultRow]) -> str:

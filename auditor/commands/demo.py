@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from probes.backends.netns import Sandbox, sandbox
 from probes.backends.netns.faults import FAULTS, Command, Fault
 from reports import as_html, as_json, fleet_page
 from reports.fleet import Member, fleet
-from reports.tale import FaultRow, Told, render, render_faults
+from reports.tale import WIDTH, FaultRow, Told, render, render_faults
 
 PAGE = "index.html"
 Reports = Mapping[str, AuditReport]
@@ -72,16 +74,18 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
     shown = [str(guides.BEYOND)] if fault else guides.manifests()
     files = FileSource(flags.manifests or shown, sys.stdin.buffer.read)
     # Files that make no sense, and folders that cannot be written, are told before anything is made.
-    await files.collect()
+    await _read(files)
     say_problems(files.problems, quiet=flags.quiet)
-    folder = _made(Path(flags.folder))
     async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_folder(Path(flags.folder)))
         boxes = {scene.key: await stack.enter_async_context(sandbox(fault_named(scene.fault))) for scene in scenes}
         with Chorus(console, [scene.title for scene in scenes], quiet=flags.quiet) as chorus:
             found = await _Play(files, Options(settle=settle), words).audit(scenes, boxes, chorus)
-        told = [Told(scene.title, scene.story, f"{scene.key}.html", found[scene.key]) for scene in scenes]
+        told = [_told(scene, found[scene.key]) for scene in scenes]
         _write(folder, scenes, found, told, settle)
-        sys.stdout.write(render(told, str(folder / PAGE), settle, own=bool(flags.manifests), fault=flags.fault or ""))
+        width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
+        own, page = bool(flags.manifests), str(folder / PAGE)
+        sys.stdout.write(render(told, page, settle, own=own, fault=flags.fault or "", width=width))
         sys.stdout.flush()
         if flags.keep:
             await keep({scene.title: boxes[scene.key] for scene in scenes}, await files.collect())
@@ -127,31 +131,66 @@ def _shown_by(fault: Fault) -> str:
 
 def _is_as_it_should_be(scenes: Sequence[Scene], found: Reports) -> bool:
     """Whether each cluster was told for what it is: a demonstration that shows anything else is none."""
-    return all(_is_told(fault_named(scene.fault), found[scene.key].summary) for scene in scenes)
+    return all(
+        _is_told(fault_named(scene.fault), found[scene.key].summary)
+        and not _is_unseen(fault_named(scene.fault), found[scene.key].summary)
+        for scene in scenes
+    )
 
 
 def _is_told(fault: Fault | None, summary: Summary) -> bool:
-    if fault is not None and fault.command is Command.RUN:
-        match fault.finds:
-            case Agreement.LEAK:
-                return summary.leaks > 0
-            case Agreement.BLOCKAGE:
-                return summary.blockages > 0
-            case Agreement.LATE:
-                return summary.late > 0
-    return summary.leaks == 0
+    if fault is None:
+        return summary.leaks == 0 and summary.proven_denials > 0
+    return summary.leaks == 0 or fault.finds is Agreement.LEAK
 
 
-def _made(folder: Path) -> Path:
-    """The folder of the pages; raises UsageError where it cannot be."""
+def _is_unseen(fault: Fault | None, summary: Summary) -> bool:
+    """Whether a fault that audits find was not found."""
+    if fault is None or fault.command is not Command.RUN:
+        return False
+    match fault.finds:
+        case Agreement.LEAK:
+            return summary.leaks == 0
+        case Agreement.BLOCKAGE:
+            return summary.blockages == 0
+        case Agreement.LATE:
+            return summary.late == 0
+        case _:
+            return False
+
+
+def _told(scene: Scene, report: AuditReport) -> Told:
+    unseen = _is_unseen(fault_named(scene.fault), report.summary)
+    return Told(scene.title, scene.story, f"{scene.key}.html", report, unseen=unseen)
+
+
+async def _read(files: FileSource) -> None:
+    """Read the manifests; raises UsageError where there are none."""
+    try:
+        await files.collect()
+    except UsageError as error:
+        attempt = "--manifests with a file or folder that holds manifests"
+        raise UsageError(error.what, why=error.why, attempt=attempt) from error
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[Path]:
+    """The folder of the pages, gone again where it stays empty; raises UsageError where it cannot be written."""
+    missing = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE).touch()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UsageError(
             f"cannot write the pages to {folder}", why=str(error), attempt="another folder with --folder"
         ) from error
-    return folder
+    try:
+        yield folder
+    finally:
+        if missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _write(folder: Path, scenes: Sequence[Scene], found: Reports, told: Sequence[Told], settle: float) -> None:

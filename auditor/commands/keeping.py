@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from auditor.identities import UNNAMED_PORTS
 from auditor.model.words import plural
 from auditor.ports import RawSnapshot
 from probes.agents import text_of
@@ -20,15 +21,17 @@ NONCE = "demo"
 """What whoever connects to a pod is told, beside the port."""
 DAY = 86_400
 AGENT = "python"
+READY = b'"serve"'
+"""What an agent's first line holds once it listens."""
 Pod = tuple[str, str]
 
 
 async def keep(boxes: Mapping[str, Sandbox], raw: RawSnapshot) -> None:
     """Let something listen in every pod, say how to get there, and stay until somebody asks for the end."""
-    ports = {_name(pod): list(_ports(pod)) for pod in raw.objects.get("pods", ())}
+    ports = {_name(pod): tuple(_ports(pod)) or (str(UNNAMED_PORTS[0]),) for pod in raw.objects.get("pods", ())}
     for title, box in boxes.items():
-        await asyncio.gather(*(_serve(box, name, ports.get(name, [])) for name in box.berths))
-        for line in await _ways(title, box):
+        said = await asyncio.gather(*(_serve(box, name, ports[name]) for name in box.berths))
+        for line in await _ways(title, box, dict(zip(box.berths, said, strict=True))):
             sys.stdout.write(f"{plain(line)}\n")
     sys.stdout.write("\nThe clusters stand until Ctrl-C; then nothing is left of them.\n")
     sys.stdout.flush()
@@ -41,9 +44,8 @@ async def keep(boxes: Mapping[str, Sandbox], raw: RawSnapshot) -> None:
             current.uncancel()
 
 
-async def _serve(box: Sandbox, name: Pod, ports: Sequence[str]) -> None:
-    if not ports:
-        return
+async def _serve(box: Sandbox, name: Pod, ports: Sequence[str]) -> str:
+    """Have something listen on these ports of a pod; what came of it."""
     agent = AgentSpec("", text_of(AGENT), DAY, AGENT)
     environment = {
         "PATH": SEARCHED,
@@ -54,18 +56,22 @@ async def _serve(box: Sandbox, name: Pod, ports: Sequence[str]) -> None:
         "NETAUDIT_DEADLINE": str(DAY),
     }
     process = await box.start(name, words_here(agent.first), environment)
-    await process.output.readline()
+    line = await process.output.readline()
+    return (
+        f"listens on {', '.join(ports)}" if READY in line else f"does not listen: {line.decode(errors='replace')[:200]}"
+    )
 
 
-async def _ways(title: str, box: Sandbox) -> list[str]:
+async def _ways(title: str, box: Sandbox, said: Mapping[Pod, str]) -> list[str]:
     """How to get into each pod and node of one cluster."""
     lines = ["", f"{title}: {plural(len(box.berths), 'pod')} on {plural(len(box.nodes), 'node')}"]
     for seat in box.world.seats:
         way = shlex.join(await box.realm.entrance(box.berths[seat.namespace, seat.name].space))
-        lines.append(f"  {seat.namespace}/{seat.name} {seat.addresses[0]} on {seat.node}: {way} bash")
+        pod = f"{seat.namespace}/{seat.name} {seat.addresses[0]} on {seat.node}"
+        lines += [f"  {pod} {said[seat.namespace, seat.name]}", f"    {way} bash"]
     for name, node in box.nodes.items():
         way = shlex.join(await box.realm.entrance(node.space))
-        lines.append(f"  rules of {name}: {way} nft list ruleset")
+        lines += [f"  rules of {name}", f"    {way} nft list ruleset"]
     return lines
 
 

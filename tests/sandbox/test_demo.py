@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import signal
 import subprocess
@@ -67,6 +66,18 @@ def test_three_clusters_are_told_for_what_they_are(tmp_path: Path) -> None:
     assert offspring() <= before
 
 
+def test_a_fault_on_a_node_without_pods_is_told_to_be_unseen(tmp_path: Path) -> None:
+    """What nobody could see is never shown as enforced."""
+    deny_all = guides.FOLDER / "deny-all.yaml"
+    told = demo(tmp_path, "--fault", "node-without-agent", "--manifests", str(deny_all), "-q")
+
+    assert told.returncode == 0, told.stderr
+    assert "Nothing in these manifests shows it" in told.stdout
+    page = (tmp_path / "netaudit-demo" / "index.html").read_text()
+    assert "proven on 2 of 3 nodes; nothing to try on the others" in page
+    assert "</span> enforced</span>" not in page
+
+
 @contextmanager
 def ended_at_last(program: subprocess.Popen[str]) -> Iterator[None]:
     """A test that fails must not wait for what only it would have ended."""
@@ -104,23 +115,24 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
         ended_at_last(program),
     ):
         assert program.stdout is not None
-        ways: dict[str, str] = {}
+        # Each place is a line, and the line after it is the way there; of two clusters the last counts.
+        ways, place, address = dict[str, str](), "", ""
         for line in program.stdout:
-            found = re.fullmatch(r"  (\S+ \S+) on \S+: (nsenter .+) bash\n", line) or re.fullmatch(
-                r"  (rules of \S+): (nsenter .+)\n", line
-            )
-            if found:
-                ways[found[1]] = found[2]
+            if line.startswith("    nsenter "):
+                ways[" ".join(place.split()[:2])] = line.strip()
+                if place.startswith("  shop/front "):
+                    address = place.split()[1]
+                    assert place.endswith(" listens on 8080\n")
             if "until Ctrl-C" in line:
                 break
-        pods = [name.split() for name in ways if "/" in name]
-        [address] = [address for name, address in pods if name == "shop/front"][-1:]
-        [curl] = [way for name, way in ways.items() if name.startswith("watch/meter ")][-1:]
+            place = line
+        [meter] = [way for name, way in ways.items() if name.startswith("watch/meter ")][-1:]
+        inside = shlex.split(meter.removesuffix(" bash"))
         asked = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/8080 && head -1 <&3"]
-        said = subprocess.run([*shlex.split(curl), *asked], capture_output=True, text=True, check=False)
+        said = subprocess.run([*inside, *asked], capture_output=True, text=True, check=False)
         assert said.stdout == "netaudit demo 8080\n", said.stderr
-        [rules, *_] = [way for name, way in ways.items() if name.startswith("rules of ")]
-        assert "table " in subprocess.run(shlex.split(rules), capture_output=True, text=True, check=True).stdout
+        rules = shlex.split(ways["rules of"])
+        assert "table " in subprocess.run(rules, capture_output=True, text=True, check=True).stdout
         end(program.pid, signal.SIGINT)
         assert program.wait(60) == 0
     wait_until(lambda: offspring() <= before, "the end of everything")
@@ -154,16 +166,19 @@ def test_ctrl_c_ends_it_in_order(tmp_path: Path) -> None:
         wait_until(lambda: len(offspring() - before) > 10, "agents")
         end(program.pid, signal.SIGINT)
         assert program.stderr is not None
-        assert "interrupted" in program.stderr.read()
+        said = program.stderr.read()
+        assert "interrupted" in said
+        assert "what was measured is told" not in said
         assert program.wait(60) == 130
     assert offspring() <= before
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("--fault", "nonsense"), 2, "no fault 'nonsense'"),
-        (("--manifests", "nowhere"), 2, "nowhere"),
+        (("--manifests", "nowhere"), 2, "try: --manifests with a file or folder"),
         (("--folder", "/proc/nowhere"), 2, "cannot write the pages to /proc/nowhere"),
     ],
 )
@@ -175,6 +190,7 @@ def test_what_makes_no_sense_is_told_before_anything_is_made(
     assert told.returncode == code
     assert said in told.stderr
     assert "try: " in told.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_faults_are_listed_without_any_right(tmp_path: Path) -> None:
@@ -191,6 +207,7 @@ def test_without_nft_the_package_is_named(tmp_path: Path) -> None:
 
     assert told.returncode == 1
     assert "nftables" in told.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def _program(name: str) -> str:

@@ -125,7 +125,7 @@ class Sandbox:
             raise NetauditError(
                 f"a sandbox has no room for more pods on {node}",
                 why=f"a node takes {MOST_PODS}",
-                attempt="audit part of them with --namespace, or leave manifests out",
+                attempt="leave manifests out, or name more nodes in them",
             )
         self._numbers += 1
         return PodBerth(home, free, self._numbers, space)

@@ -32,7 +32,8 @@ def member(name: str, report: AuditReport | None, why: str = "") -> Member:
 
 def with_claims(*claims: tuple[str, str, Proof]) -> AuditReport:
     nodes = [ClaimEntry(node, direction, proof.value, "", 1) for node, direction, proof in claims]
-    return replace(clean(), nodes=nodes)
+    names = {node for node, _, _ in claims}
+    return replace(clean(), nodes=nodes, cluster=replace(clean().cluster, nodes=len(names)))
 
 
 def test_worst_comes_first() -> None:
@@ -84,7 +85,7 @@ def test_nothing_tested_is_not_clean() -> None:
     ("proofs", "word", "note"),
     [
         ([Proof.PROVEN, Proof.PROVEN], "enforced", "proven on 2 of 2 nodes"),
-        ([Proof.PROVEN, Proof.NOT_APPLICABLE], "enforced", "proven on 1 of 1 node"),
+        ([Proof.PROVEN, Proof.NOT_APPLICABLE], "where tried", "proven on 1 of 2 nodes; nothing to try on the others"),
         ([Proof.PROVEN, Proof.NOT_PROVEN], "not shown", "proven on 1 of 2 nodes"),
         ([Proof.PROVEN, Proof.UNTESTED], "not shown", "proven on 1 of 2 nodes"),
         ([Proof.PROVEN, Proof.NOT_CHOSEN], "not shown", "proven on 1 of 2 nodes"),
@@ -108,8 +109,19 @@ def test_enforced_is_never_said_beside_anything_but_proof(proofs: list[Proof]) -
     report = with_claims(*((f"n{turn}", "Egress", proof) for turn, proof in enumerate(proofs)))
     [row] = fleet([member("a", report)], MADE).rows
 
-    said = row.egress.sign.word == "enforced"
-    assert said == (set(proofs) <= {Proof.PROVEN, Proof.NOT_APPLICABLE} and Proof.PROVEN in proofs)
+    assert (row.egress.sign.word == "enforced") == (set(proofs) == {Proof.PROVEN})
+    assert (row.egress.sign.word == "where tried") == (set(proofs) == {Proof.PROVEN, Proof.NOT_APPLICABLE})
+
+
+def test_a_node_of_which_nothing_is_known_keeps_a_cluster_from_being_called_enforcing() -> None:
+    report = with_claims(("n1", "Ingress", Proof.PROVEN), ("n2", "Ingress", Proof.PROVEN))
+    report = replace(report, cluster=replace(report.cluster, nodes=3))
+    [row] = fleet([member("a", report)], MADE).rows
+
+    assert (row.ingress.sign.word, row.ingress.note) == (
+        "where tried",
+        "proven on 2 of 3 nodes; nothing to try on the others",
+    )
 
 
 @pytest.mark.parametrize(
