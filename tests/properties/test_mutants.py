@@ -16,6 +16,8 @@ from tests.properties.asking import Name, model_of, questions
 from tests.properties.mutants import MUTANTS, Mutant, mutated
 from tests.strategies import clusters
 
+# It tests the random clusters, which change far less often than what they test, and takes minutes of both cores.
+pytestmark = pytest.mark.long
 SIZE = 400
 fixed = settings(
     max_examples=SIZE,
