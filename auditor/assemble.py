@@ -34,7 +34,8 @@ def assemble(material: Material, options: Options, run: doc.Run, context: str) -
     """Write the document of one audit."""
     snapshot, plan = material.snapshot, material.plan
     identity_of = {item.key: item.identity or CONTROL_ID for item in plan.stand_ins}
-    skipped = [*plan.skipped, *_out_of_reach(snapshot, options)]
+    lost = [Skip(item.subject, item.loss) for item in snapshot.lost]
+    skipped = [*plan.skipped, *_out_of_reach(snapshot, options), *lost]
     return doc.AuditReport(
         schema=doc.SCHEMA,
         run=run,

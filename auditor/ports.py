@@ -12,6 +12,7 @@ from auditor.model.journal import Entry, Marks
 from auditor.model.ping import Ping, Pinged
 from auditor.model.policy import NetworkPolicy
 from auditor.model.probe import Mark, NotPlaced, Observation, Placed, Probe, ProbePlan, Rehearsal, ServicePlan, Timing
+from auditor.model.problem import Problem
 from auditor.model.service_path import Laid, Named, Naming
 from auditor.model.timing import Trace
 
@@ -30,6 +31,8 @@ class RawSnapshot:
     """Namespaces of which only the name is known."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Resources that this source can do without and could not list, with the reason."""
+    lost: Sequence[Problem] = ()
+    """Why some of what the source was meant to hold is not among `objects`, or may not be."""
 
 
 class SnapshotSource(Protocol):

@@ -19,6 +19,7 @@ from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options
 from auditor.model.ping import Pinged
 from auditor.model.probe import Mark, NotPlaced, Outcome, Placed, ProbePlan
+from auditor.model.problem import Problem
 from auditor.model.report import Summary
 from auditor.model.service_path import JUDGED, Crossed, Named
 from auditor.model.timing import Figure
@@ -29,7 +30,7 @@ CLEAN, FINDINGS, INCOMPLETE = 0, 3, 4
 EVERY = "Every denial that was tested holds"
 WRONG = frozenset({Agreement.LEAK, Agreement.BLOCKAGE})
 NAMED = 3
-"""Policies and nodes that a sentence names."""
+"""Policies, nodes and losses that a sentence names."""
 ABOUT = {
     Mode.CLONE: "",
     Mode.SENTINEL: " This is about netaudit's own policies between its own pods, not about this cluster's policies.",
@@ -141,9 +142,20 @@ def incompleteness(material: Material, options: Options) -> tuple[str, ...]:
     """Why the audit is incomplete, in sentences; empty when it is complete."""
     early = [f"the run was withdrawn: {material.withdrawn}"] if material.withdrawn else []
     early += ["the run was interrupted"] * material.interrupted
+    early += _lost_gap(material.snapshot.lost)
     gaps = (*early, *_flow_gaps(material, options), *_pod_gaps(material, options))
     beyond = (*_handshake_gap(material.comparison.greetings, options), *_service_gap(material, options))
     return (*gaps, *_expectation_gap(material.answers), *beyond)
+
+
+def _lost_gap(lost: Sequence[Problem]) -> list[str]:
+    """What manifests were meant to say: each thing once, whatever the number of its faults."""
+    things = dict[tuple[str, str], Problem]()
+    for item in lost:
+        things.setdefault((item.file, item.object or item.place), item)
+    named = [item.told for item in list(things.values())[:NAMED]]
+    more = len(things) - NAMED
+    return [*named, *[f"{plural(more, 'thing')} more of the manifests did not count"] * (more > 0)]
 
 
 def _handshake_gap(greetings: Sequence[Greeting], options: Options) -> list[str]:

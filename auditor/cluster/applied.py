@@ -14,7 +14,7 @@ from auditor.cluster.fields import FieldError, Raw
 from auditor.cluster.kinds import KINDS, Kind
 from auditor.cluster.manifests import Key, is_stored, sort_out
 from auditor.model.cluster import Owner
-from auditor.model.problem import Effect, Problem
+from auditor.model.problem import LOST, Effect, Problem
 from auditor.ports import RawSnapshot
 
 MOST_NAMED = 5
@@ -35,9 +35,10 @@ def applied(items: list[Item], problems: list[Problem]) -> tuple[RawSnapshot, tu
         objects["serviceaccounts"] += _default_accounts(found.objects)
     lost = [problem for problem in problems if problem.effect is Effect.UNSURE]
     unreadable = {"networkpolicies": "; ".join(f"{one.place}: {one.what}" for one in lost[:MOST_NAMED])} if lost else {}
-    raw = RawSnapshot(objects, unreadable, unlisted_namespaces=frozenset(unlisted))
     notes += _strays(found.homeless, objects.get("pods", ()))
-    return raw, _in_order([*problems, *found.problems, *notes, *_namespaces_missing(assumed, unlisted)])
+    told = _in_order([*problems, *found.problems, *notes, *_namespaces_missing(assumed, unlisted)])
+    missing = tuple(problem for problem in told if problem.effect in LOST)
+    return RawSnapshot(objects, unreadable, unlisted_namespaces=frozenset(unlisted), lost=missing), told
 
 
 def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -144,6 +144,7 @@ def decode(raw: RawSnapshot) -> Snapshot:
         unreadable_in=frozenset(collector.lost),
         doubts=tuple(f"{resource} could not be listed: {raw.unread[resource]}" for resource in sorted(raw.unread)),
         warnings=tuple(sorted(collector.warnings)),
+        lost=tuple(raw.lost),
         cluster_uid=_cluster_uid(raw),
         server_version=raw.server_version,
     )

@@ -17,7 +17,7 @@ from auditor.assemble import assemble
 from auditor.audit import run_audit
 from auditor.cluster.saved import FileSource
 from auditor.commands.recorded import now, record, stamp, word
-from auditor.commands.source import LOST, say_problems
+from auditor.commands.source import say_problems
 from auditor.commands.writing import write
 from auditor.errors import INTERRUPTED, UsageError
 from auditor.flags import Output
@@ -42,27 +42,24 @@ HERE = "this machine"
 async def rehearse(
     flags: argparse.Namespace, options: Options, outputs: Sequence[Output], words: Sequence[str], console: Console
 ) -> int:
-    """Audit the manifests and write the reports; the exit code is the report's, 4 where part of them is left out."""
+    """Audit the manifests and write the reports; the exit code is the report's."""
     fault, options = fault_named(options.fault), here(options)
     files = FileSource(flags.filename, sys.stdin.buffer.read)
     # Files that make no sense are told before anything is made.
     await files.collect()
     say_problems(files.problems, quiet=flags.quiet)
-    lost = any(problem.effect in LOST for problem in files.problems)
     if flags.dry_run:
         with Reporter(console, quiet=flags.quiet) as reporter:
             async with sandbox(fault) as box:
                 known = await forecast(SandboxSource(box, files), options, reporter, None)
         sys.stdout.write(render_forecast(known.plan, known.matrix, options, predicted_answers(known.covered)))
-        return INCOMPLETE if lost else 0
+        return INCOMPLETE if known.snapshot.lost else 0
     with Reporter(console, quiet=flags.quiet) as reporter:
         async with sandbox(fault) as box:
             name = f"sandbox of {', '.join(flags.filename)}"
             report, interrupted = await audited(box, files, options, reporter, (name, words))
     write(report, outputs, FORMATS)
-    if interrupted:
-        return INTERRUPTED
-    return report.summary.exit_code or (INCOMPLETE if lost else 0)
+    return INTERRUPTED if interrupted else report.summary.exit_code
 
 
 def here(options: Options) -> Options:

@@ -15,12 +15,9 @@ from auditor.errors import UsageError
 from auditor.evaluate.model import Model
 from auditor.model.cluster import Snapshot
 from auditor.model.dialect import API, Dialect
-from auditor.model.problem import Effect, Problem
+from auditor.model.problem import LOST, Effect, Problem
 from reports.plain import plain
 from reports.problems import MOST
-
-LOST = frozenset({Effect.REFUSED, Effect.UNREADABLE, Effect.UNSURE})
-"""What makes an answer incomplete: something that was meant to count did not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from auditor.model.flow import Family, Protocol
 from auditor.model.labels import Labels, LabelSelector
 from auditor.model.policy import NetworkPolicy
+from auditor.model.problem import Problem
 
 FAMILIES_BY_PRESENCE: dict[tuple[bool, bool], tuple[Family, ...]] = {
     (True, True): (Family.IPV4, Family.IPV6),
@@ -357,6 +358,8 @@ class Snapshot:
     doubts: tuple[str, ...] = ()
     """What was not read, by intent, although it may explain what packets show; it makes no verdict UNKNOWN."""
     warnings: tuple[str, ...] = ()
+    lost: tuple[Problem, ...] = ()
+    """Why some of what files were meant to say does not count, or may not."""
     cluster_uid: str = ""
     """UID of the namespace kube-system, the usual stand-in for a cluster's identity."""
     server_version: str = ""

@@ -21,6 +21,11 @@ class Effect(enum.Enum):
     """It was read, in the way that `why` says."""
 
 
+LEFT_OUT = "was left out"
+LOST = frozenset({Effect.REFUSED, Effect.UNREADABLE, Effect.UNSURE})
+"""What makes an answer incomplete: something that was meant to count did not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something to mend in the input; `what`, `why` and `attempt` are sentences for the user, as in every error."""
@@ -40,3 +45,18 @@ class Problem:
     def place(self) -> str:
         """The file and line, as compilers and editors write it."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @property
+    def subject(self) -> str:
+        """What it is about, and where that stands."""
+        return ": ".join(part for part in (self.place, self.object) if part)
+
+    @property
+    def loss(self) -> str:
+        """What became of it, and why."""
+        return f"{LEFT_OUT if self.effect is Effect.REFUSED and self.object else self.what}: {self.why}"
+
+    @property
+    def told(self) -> str:
+        """Subject and loss in one sentence."""
+        return f"{self.subject}{' ' if self.loss.startswith(LEFT_OUT) else ': '}{self.loss}"

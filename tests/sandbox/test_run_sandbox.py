@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -120,10 +121,29 @@ def test_expectations_are_told(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_a_server_would_refuse_makes_it_incomplete(tmp_path: Path) -> None:
-    (tmp_path / "odd.yaml").write_text(REFUSED)
-    result = netaudit("-f", str(SHOP), "-f", str(tmp_path), "-q")
+    """Whoever has the report alone must see it as well: what it is, where it stands and why."""
+    odd, file, cases = tmp_path / "odd.yaml", tmp_path / "report.json", tmp_path / "junit.xml"
+    odd.write_text(REFUSED)
+    outputs = ("-o", "table", "-o", f"json={file}", "-o", f"junit={cases}")
+    result = netaudit("-f", str(SHOP), "-f", str(odd), *outputs, "-q")
     assert result.returncode == 4
     assert "odd.yaml" in result.stderr
+    subject, why = f"{odd}:5: NetworkPolicy shop/odd", "was left out: spec.ingress: expected a list, found an object"
+    found = report(file)
+    assert found["summary"]["gaps"] == [f"{subject} {why}"]
+    assert (found["summary"]["status"], found["summary"]["exit_code"]) == ("incomplete", 4)
+    assert "Every denial that was tested holds" not in found["summary"]["sentence"]
+    assert why in found["summary"]["sentence"]
+    assert {"what": subject, "reason": why, "flows": 0} in found["skipped"]
+    assert re.search(r'<error type="incomplete"[^>]*>' + re.escape(f"{subject} {why}</error>"), cases.read_text())
+    shown = " ".join(result.stdout.split())
+    assert "Mend what makes this audit incomplete" in shown
+    assert shown.count("NetworkPolicy shop/odd was left out") > 1
+
+
+def test_a_dry_run_of_a_policy_that_a_server_would_refuse_is_incomplete(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(REFUSED)
+    assert netaudit("-f", str(SHOP), "-f", str(tmp_path), "-q", "--dry-run").returncode == 4
 
 
 def test_policies_that_the_sandbox_does_not_know_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 
 from auditor.assemble import CONTROL_ID, assemble
 from auditor.audit import run_audit
+from auditor.model.problem import Effect, Problem
 from auditor.model.report import SCHEMA, AuditReport, Run
 from auditor.verdict import Material
 from tests import fakes, twists
@@ -176,3 +178,15 @@ def test_pods_whose_silence_has_no_witness_of_their_own_are_counted() -> None:
         "Policies allow nothing that was tried into or out of 2 of 3 probe pods"
     ]
     assert not [text for text in report(objects=objects[:4]).limits if "paths were alive" in text]
+
+
+def test_each_manifest_that_does_not_count_is_among_what_was_skipped() -> None:
+    """All of them, where the sentence counts some."""
+    told = tuple(
+        Problem(Effect.REFUSED, "a.yaml", number, f"NetworkPolicy shop/p{number}", "refused", "it has no spec", "")
+        for number in range(9)
+    )
+    found = material()
+    made = assemble(replace(found, snapshot=replace(found.snapshot, lost=told)), WHOLE, RUN, "prod")
+    left = {item.what: item.reason for item in made.skipped if item.what.startswith("a.yaml")}
+    assert left == {f"a.yaml:{n}: NetworkPolicy shop/p{n}": "was left out: it has no spec" for n in range(9)}

@@ -12,6 +12,7 @@ from auditor.model.flow import Direction
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Options
 from auditor.model.probe import NotPlaced, Outcome, ProbePlan, Skip
+from auditor.model.problem import Effect, Problem
 from auditor.model.report import Summary
 from auditor.rounds import FLOWS
 from auditor.verdict import Material, incompleteness, summarise
@@ -262,3 +263,47 @@ def test_nothing_tested_gives_its_reasons() -> None:
     assert "nothing was tested (flows: blocks; shop/a: a hazard)" in found.sentence
     assert found.coverage == 0.0
     assert all(item.outcome is not Outcome.REACHED for item in many(AS_EXPECTED, 1))
+
+
+def lost(number: int, *, effect: Effect = Effect.REFUSED, about: str = "") -> Problem:
+    why = f"reason {number}"
+    return Problem(effect, "k8s/a.yaml", number, about, "the API server would refuse this object", why, "mend it")
+
+
+def with_lost(found: Material, *problems: Problem) -> Material:
+    return replace(found, snapshot=replace(found.snapshot, lost=problems))
+
+
+def test_manifests_that_do_not_count_make_it_incomplete() -> None:
+    """All that was tested holds, but not all that was meant was tested."""
+    found = summary(with_lost(material(many(AS_EXPECTED, 3)), lost(7, about="NetworkPolicy shop/db")))
+    gap = "k8s/a.yaml:7: NetworkPolicy shop/db was left out: reason 7"
+    assert (found.status, found.exit_code, found.gaps) == ("incomplete", 4, [gap])
+    assert "Every denial" not in found.sentence
+    assert gap in found.sentence
+
+
+def test_findings_win_over_manifests_that_do_not_count() -> None:
+    found = summary(with_lost(material(many(LEAK, 3), Severity.HIGH), lost(7, about="NetworkPolicy shop/db")))
+    assert (found.status, found.exit_code) == ("findings", 3)
+    assert "was left out" in found.sentence
+
+
+def test_what_is_no_object_is_named_by_its_place() -> None:
+    told = Problem(Effect.UNREADABLE, "-", 3, "", "this is not YAML", "a bracket is open", "close it")
+    assert incompleteness(with_lost(material(many(AS_EXPECTED, 3)), told), Options()) == (
+        "-:3: this is not YAML: a bracket is open",
+    )
+
+
+def test_many_losses_are_counted_and_each_thing_once() -> None:
+    """An object with two faults is one thing."""
+    twice = [lost(number, about="NetworkPolicy shop/db") for number in (1, 2)]
+    others = [lost(number, about=f"NetworkPolicy shop/p{number}") for number in (3, 4, 5)]
+    *named, rest = incompleteness(with_lost(material(many(AS_EXPECTED, 3)), *twice, *others), Options())
+    assert [text.partition(" was")[0] for text in named] == [
+        "k8s/a.yaml:1: NetworkPolicy shop/db",
+        "k8s/a.yaml:3: NetworkPolicy shop/p3",
+        "k8s/a.yaml:4: NetworkPolicy shop/p4",
+    ]
+    assert rest == "1 thing more of the manifests did not count"

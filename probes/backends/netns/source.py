@@ -74,7 +74,7 @@ class SandboxSource:
         homes = {_name(item): _labels(item) for item in objects["namespaces"]}
         self._sandbox.govern(homes, tuple(objects["networkpolicies"]))
         await self._sandbox.enforce()
-        return RawSnapshot(objects, raw.unreadable, VERSION, raw.unlisted_namespaces)
+        return RawSnapshot(objects, raw.unreadable, VERSION, raw.unlisted_namespaces, lost=raw.lost)
 
     def _served(self, services: Sequence[Raw], slices: Iterable[Raw]) -> tuple[list[Raw], list[Raw]]:
         """Services with the addresses that they have here, and every slice; raises UsageError."""
