@@ -17,6 +17,7 @@ from auditor.model.expectation import Covered
 from auditor.model.matrix import ReachabilityMatrix
 from auditor.model.options import Mode, Options, Targets
 from auditor.model.probe import ProbePlan
+from auditor.model.words import plural
 from auditor.namesakes import Told
 from auditor.past import Past, Taken, check_cluster, take_over
 from auditor.pings import with_pings
@@ -76,7 +77,8 @@ async def forecast(source: SnapshotSource, options: Options, on_event: OnEvent, 
     snapshot = decode(await source.collect())
     if past is not None:
         check_cluster(past, snapshot.cluster_uid)
-    on_event(StageStarted("predict", f"{len(snapshot.pods)} pods, {len(snapshot.policies)} policies"))
+    size = f"{plural(len(snapshot.pods), 'pod')}, {plural(len(snapshot.policies), 'policy', 'policies')}"
+    on_event(StageStarted("predict", size))
     engine = identify_engine(snapshot)
     if options.mode is Mode.SENTINEL:
         acted = scene(snapshot, options)

@@ -9,7 +9,7 @@ import argparse
 
 from auditor.errors import UsageError
 from auditor.flag_values import seconds
-from auditor.model.options import Mode, Targets, Transport
+from auditor.model.options import Mode, Options, Targets, Transport
 
 DEMO = """\
 Audit the examples of the guides on three clusters made of network namespaces on this machine: one that enforces policy,
@@ -28,6 +28,7 @@ exit codes: 0 the clusters were told apart as they should be, or the manifests w
 failed; 2 usage; 130 asked to end
 """
 FOLDER = "netaudit-demo"
+DEFAULTS = Options()
 SETTLE, LATE_SETTLE = 5.0, 20.0
 WHY = "a sandbox runs manifests in network namespaces of this machine, under an engine of its own"
 
@@ -124,4 +125,7 @@ def _strange(flags: argparse.Namespace) -> dict[str, bool]:
         "--resume": bool(flags.resume),
         "--context": bool(flags.context),
         "--kubeconfig": bool(flags.kubeconfig),
+        f"--image {flags.image}": flags.image != DEFAULTS.image,
+        f"--rate {flags.rate}": flags.rate != DEFAULTS.rate,
+        "--journal": bool(flags.journal),
     }

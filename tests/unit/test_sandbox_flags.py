@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from auditor.errors import UsageError
 from auditor.flags import RUN_FORMATS, build_parser, options_from
 from auditor.model.options import Options, Targets
+from auditor.settings import parse
 
 
 def options(*words: str) -> Options:
@@ -54,9 +57,19 @@ def test_one_is_nothing_without_the_other(words: list[str], what: str) -> None:
         ["--resume", "last"],
         ["--context", "prod"],
         ["--kubeconfig", "config"],
+        ["--image", "netshoot"],
+        ["--rate", "5"],
+        ["--journal", "runs"],
     ],
     ids=" ".join,
 )
 def test_what_is_about_a_cluster_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError, match=f"{words[0]}.* has no meaning with --sandbox"):
         options("--sandbox", "-f", "k8s", *words)
+
+
+def test_what_is_about_a_cluster_is_refused_wherever_it_is_set() -> None:
+    make = partial(build_parser, RUN_FORMATS, "0")
+    flags, _ = parse(["run", "--sandbox", "-f", "k8s"], make, {"NETAUDIT_RATE": "5"})
+    with pytest.raises(UsageError, match="--rate 5 has no meaning with --sandbox"):
+        options_from(flags)

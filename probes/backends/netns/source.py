@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from auditor.cluster.resources import SLICES
+from auditor.cluster.resources import FOREIGN_POLICIES, SLICES
 from auditor.errors import UsageError
 from auditor.ports import RawSnapshot, SnapshotSource
 from probes.backends.netns.endpoints import owner_of, slices_of
@@ -51,13 +51,7 @@ class SandboxSource:
         objects: dict[str, list[Any]] = {
             resource: [deepcopy(dict(item)) for item in raw.objects.get(resource, ())] for resource in KEPT
         }
-        strange = sorted(key for key, items in raw.objects.items() if items and _is_policy(key))
-        if strange:
-            raise UsageError(
-                f"a sandbox cannot enforce {', '.join(strange)}",
-                why="its engine knows networking.k8s.io/v1 NetworkPolicy alone: any difference would be its own",
-                attempt="leave those manifests out; netaudit predict -f takes them into account",
-            )
+        check_kinds(raw)
         live = [pod for pod in objects["pods"] if (pod.get("status") or {}).get("phase") not in FINISHED]
         names = [_name(node) for node in objects["nodes"]] or [*NODES]
         await self._sandbox.add_nodes(names)
@@ -121,8 +115,15 @@ def _as_here(service: Raw) -> Raw:
     return {**{key: value for key, value in service.items() if key != "status"}, "spec": spec}
 
 
-def _is_policy(resource: str) -> bool:
-    return resource != "networkpolicies" and "networkpolic" in resource
+def check_kinds(raw: RawSnapshot) -> None:
+    """Raise UsageError for policies that the sandbox's engine does not know: it would let through what they deny."""
+    strange = sorted(key for key, kind in FOREIGN_POLICIES.items() if kind.decides and raw.objects.get(key))
+    if strange:
+        raise UsageError(
+            f"a sandbox cannot enforce {', '.join(strange)}",
+            why="its engine knows networking.k8s.io/v1 NetworkPolicy alone: any difference would be its own",
+            attempt="leave those manifests out; netaudit predict -f takes them into account",
+        )
 
 
 def _nodes(pods: Sequence[Raw], names: Sequence[str]) -> Iterable[str]:
