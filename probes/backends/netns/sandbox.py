@@ -15,7 +15,7 @@ from probes.backends.netns.allowed import check_programs
 from probes.backends.netns.faults import Fault
 from probes.backends.netns.realm import FABRIC, HANDED, Process, Realm, realm
 from probes.backends.netns.ruleset import rulesets
-from probes.backends.netns.services import allotted, namespace_of
+from probes.backends.netns.services import NoneLeftError, allotted, namespace_of
 from probes.backends.netns.translation import BARE, translations
 from probes.backends.netns.wires import (
     MOST_NODES,
@@ -156,9 +156,16 @@ class Sandbox:
     def serve(self, services: Iterable[Raw], slices: Iterable[Raw] = ()) -> tuple[Raw, ...]:
         """Take in Services, and slices of those that find no pods by themselves; the Services with their addresses.
 
-        Raises ValueError for what no API server would take.
+        Raises ValueError for what no API server would take, and NetauditError where there are too many.
         """
-        stored = allotted(services, self.world.services, self.families)
+        try:
+            stored = allotted(services, self.world.services, self.families)
+        except NoneLeftError as error:
+            raise NetauditError(
+                f"a sandbox has no {error.what} left for another Service",
+                why=f"it has as many as a cluster has by default ({error.there_are}), and Services have them all",
+                attempt="leave Services out of the manifests that do not matter here, first those with node ports",
+            ) from error
         here = self.world
         self.world = replace(here, services=(*here.services, *stored), slices=(*here.slices, *slices))
         return stored

@@ -26,6 +26,16 @@ OUTER = ("NodePort", "LoadBalancer")
 """Types that nodes take connections for."""
 
 
+class NoneLeftError(Exception):
+    """Services have all that there is of something, and one more wants it."""
+
+    def __init__(self, what: str, there_are: str) -> None:
+        """Of what none is left, and what there is of it."""
+        super().__init__(f"no {what} is left of {there_are}")
+        self.what = what
+        self.there_are = there_are
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """One of a Service's ports."""
@@ -207,12 +217,15 @@ class _Stock:
                 raise ValueError(f"address {text} is one of the sandbox's own")
 
     def address(self, family: str) -> str:
-        """A new address."""
-        return next(text for text in self._addresses[family] if text not in self._taken)
+        """A new address; raises NoneLeftError."""
+        found = next((text for text in self._addresses[family] if text not in self._taken), None)
+        if found is None:
+            raise NoneLeftError(f"{family} address", f"those of {RANGES[FAMILIES.index(family)]}")
+        return found
 
     def door(self, protocol: str) -> int:
-        """A new node port; raises ValueError where none is left."""
+        """A new node port; raises NoneLeftError."""
         found = next((number for number in self._doors[protocol] if (protocol, number) not in self._taken), None)
         if found is None:
-            raise ValueError(f"no node port is left for {protocol}")
+            raise NoneLeftError(f"{protocol} node port", f"{len(DOORS):,}, from {DOORS[0]} to {DOORS[-1]}")
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from probes.backends.netns.services import DOORS, FAMILIES, Port, allotted, is_led, read_service
+from probes.backends.netns.services import DOORS, FAMILIES, NoneLeftError, Port, allotted, is_led, read_service
 from tests.unit.probes.backends.netns.worlds import service
 
 BOTH = {"ipFamilyPolicy": "PreferDualStack"}
@@ -115,16 +115,19 @@ def test_types_without_ports_of_nodes_get_none() -> None:
             [service(type="NodePort", ports=[{"port": 80, "nodePort": "many"}])],
             "Service shop/web: 'many' is not the number of a port",
         ),
-        (
-            [service(type="NodePort", ports=[{"port": number} for number in range(1, len(DOORS) + 2)])],
-            "no node port is left for TCP",
-        ),
     ],
     ids=lambda item: item[:40] if isinstance(item, str) else "",
 )
 def test_what_no_server_would_take_is_told(services: list[dict[str, Any]], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         allotted(services)
+
+
+def test_more_node_ports_than_there_are_is_no_fault_of_a_service() -> None:
+    many = service(type="NodePort", ports=[{"port": number} for number in range(1, len(DOORS) + 1)])
+    [stored] = allotted([many])
+    with pytest.raises(NoneLeftError, match=r"no TCP node port is left of 2,768, from 30000 to 32767"):
+        allotted([service("late", type="NodePort")], [stored])
 
 
 def test_what_a_service_says() -> None:
