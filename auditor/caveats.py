@@ -184,7 +184,8 @@ _HERE = "the engine and of kube-proxy", "the sandbox's engine and of its own Ser
 REHEARSED = (
     "Manifests ran in network namespaces of one machine, under an engine of netaudit's own that knows NetworkPolicy "
     "alone. Whether any cluster's engine enforces them is not tested; neither are its Services, names, meshes or "
-    "admission."
+    "admission. A workload had a pod for each of its replicas (of a DaemonSet: for each node), but on each node one at "
+    "most, and in a sandbox that was half full already one in all."
 )
 
 

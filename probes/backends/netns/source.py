@@ -10,8 +10,10 @@ from auditor.cluster.resources import FOREIGN_POLICIES, SLICES
 from auditor.errors import UsageError
 from auditor.ports import RawSnapshot, SnapshotSource
 from probes.backends.netns.endpoints import owner_of, slices_of
+from probes.backends.netns.replicas import replicated
 from probes.backends.netns.sandbox import Raw, Sandbox
 from probes.backends.netns.services import is_led, namespace_of
+from probes.backends.netns.wires import MOST_PODS
 
 NODES = ("sandbox-1", "sandbox-2", "sandbox-3")
 """What there is where manifests name no node."""
@@ -52,8 +54,10 @@ class SandboxSource:
             resource: [deepcopy(dict(item)) for item in raw.objects.get(resource, ())] for resource in KEPT
         }
         check_kinds(raw)
-        live = [pod for pod in objects["pods"] if (pod.get("status") or {}).get("phase") not in FINISHED]
         names = [_name(node) for node in objects["nodes"]] or [*NODES]
+        live = [pod for pod in objects["pods"] if (pod.get("status") or {}).get("phase") not in FINISHED]
+        # Half of the room stays for probe pods.
+        live = replicated(live, raw.objects, len(names), len(names) * MOST_PODS // 2)
         await self._sandbox.add_nodes(names)
         placed = list(zip(live, _nodes(live, names), strict=True))
         seats = await self._sandbox.add_pods((pod, node) for pod, node in placed if not _on_host(pod))
@@ -87,11 +91,11 @@ class SandboxSource:
         return list(stored), list(slices_of(self._sandbox.world))
 
     def _node(self, name: str, known: Iterable[Raw]) -> dict[str, Any]:
-        """A node with its addresses here and room for whatever a plan needs."""
+        """A node with its addresses here and the room that it has; of all but pods that is whatever a plan needs."""
         found = next((item for item in known if _name(item) == name), {})
         metadata, spec = {**(found.get("metadata") or {}), "name": name}, found.get("spec") or {}
         addresses = self._sandbox.nodes[name].addresses[: self._sandbox.families]
-        room = {"cpu": "1000", "memory": "1Ti", "pods": "1000", "ephemeral-storage": "1Ti"}
+        room = {"cpu": "1000", "memory": "1Ti", "pods": str(MOST_PODS), "ephemeral-storage": "1Ti"}
         return {
             "metadata": metadata,
             "spec": {key: spec[key] for key in ("providerID",) if key in spec},
