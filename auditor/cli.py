@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from importlib import import_module
 from typing import Any, TextIO, cast
@@ -19,7 +19,7 @@ from rich.console import Console
 from auditor import __version__, settings
 from auditor.errors import INTERRUPTED, NetauditError
 from auditor.flags import RUN_FORMATS, build_parser
-from auditor.voice import Voice
+from auditor.voice import Outlet, Voice
 from reports.plain import plain
 
 FAILED = 1
@@ -29,7 +29,7 @@ MAKE_PARSER = partial(build_parser, RUN_FORMATS, __version__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 clean, 1 failed, 2 usage, 3 findings, 4 incomplete."""
     # Whatever is said on stderr, by whom ever: that nobody hears it does not keep a run from removing its pods.
-    with redirect_stderr(cast("TextIO", Voice(sys.stderr))):
+    with redirect_stderr(cast("TextIO", Voice(sys.stderr))), redirect_stdout(cast("TextIO", Outlet(sys.stdout))):
         return _main(arguments)
 
 
@@ -43,7 +43,10 @@ def _main(arguments: Sequence[str] | None) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
     try:
-        return asyncio.run(_interruptible(_execute(flags, words, console)))
+        code = asyncio.run(_interruptible(_execute(flags, words, console)))
+        # What is held back may find no room; at the end of the process nobody could tell.
+        sys.stdout.flush()
+        return code  # noqa: TRY300  # what may fail is above
     except NetauditError as error:
         if flags.debug:
             raise

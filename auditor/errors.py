@@ -30,6 +30,17 @@ class UsageError(NetauditError):
     exit_code = 2
 
 
+class OutputRefused(NetauditError):
+    """Nothing can be written to standard output."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "cannot write to standard output",
+            why=why,
+            attempt="another place: a file with -o FORMAT=FILE, or a redirection of the shell",
+        )
+
+
 class ClusterUnreachable(NetauditError):
     """No answer, or no usable answer, from the API server."""
 

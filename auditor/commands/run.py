@@ -25,7 +25,7 @@ from auditor.commands.live import with_api
 from auditor.commands.recorded import now, record, stamp, word
 from auditor.commands.rehearse import rehearse
 from auditor.commands.writing import check_files, write
-from auditor.errors import INTERRUPTED
+from auditor.errors import INTERRUPTED, OutputRefused
 from auditor.flags import options_from, outputs_from
 from auditor.forecast import forecast
 from auditor.model.options import Mode, Options, Transport
@@ -68,7 +68,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
             report, interrupted = await _audit(api, options, reporter, words, (folder, past))
         try:
             write(report, outputs, FORMATS)
-        except OSError:
+        except (OSError, OutputRefused):
             # Whoever asked for the end may have taken stdout along.
             if not interrupted:
                 raise
