@@ -57,8 +57,8 @@ class Outlet:
             stream.reconfigure(errors="replace")
 
     def __getattr__(self, name: str) -> Any:
-        """Be like the stream in all the rest."""
-        return getattr(self._stream, name)
+        """Be like the stream in all the rest; where there is none, like one that is no terminal."""
+        return getattr(io.StringIO() if self._stream is None else self._stream, name)
 
     @property
     def buffer(self) -> Outlet:

@@ -91,3 +91,7 @@ def test_a_voice_without_a_stream_is_heard_by_nobody() -> None:
     voice = Voice(None)
     assert voice.write("hello") == 5
     voice.flush()
+
+
+def test_an_outlet_without_a_stream_is_no_terminal() -> None:
+    assert not Outlet(None).isatty()
