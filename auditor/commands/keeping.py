@@ -28,9 +28,9 @@ Pod = tuple[str, str]
 
 async def keep(boxes: Mapping[str, Sandbox], raw: RawSnapshot) -> None:
     """Let something listen in every pod, say how to get there, and stay until somebody asks for the end."""
-    ports = {_name(pod): tuple(_ports(pod)) or (str(UNNAMED_PORTS[0]),) for pod in raw.objects.get("pods", ())}
+    ports = {_name(pod): tuple(_ports(pod)) for pod in raw.objects.get("pods", ())}
     for title, box in boxes.items():
-        said = await asyncio.gather(*(_serve(box, name, ports[name]) for name in box.berths))
+        said = await asyncio.gather(*(_serve(box, name, _of_pod(name, ports)) for name in box.berths))
         for line in await _ways(title, box, dict(zip(box.berths, said, strict=True))):
             sys.stdout.write(f"{plain(line)}\n")
     sys.stdout.write("\nThe clusters stand until Ctrl-C; then nothing is left of them.\n")
@@ -42,6 +42,13 @@ async def keep(boxes: Mapping[str, Sandbox], raw: RawSnapshot) -> None:
         current = asyncio.current_task()
         if current is not None:
             current.uncancel()
+
+
+def _of_pod(name: Pod, ports: Mapping[Pod, Sequence[str]]) -> Sequence[str]:
+    """Where something shall listen in a pod: where its containers do, which a copy has from the pod that it copies."""
+    namespace, own = name
+    original = (namespace, own.rpartition("-")[0])
+    return ports.get(name) or ports.get(original) or (str(UNNAMED_PORTS[0]),)
 
 
 async def _serve(box: Sandbox, name: Pod, ports: Sequence[str]) -> str:

@@ -23,6 +23,18 @@ KILLED_AT = 5
 """The one of ten moments that is tried with every change: while it probes."""
 SHOP = guides.BEYOND
 
+TWICE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: twice, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: twice}}
+  template:
+    metadata: {labels: {app: twice}}
+    spec: {containers: [{name: main, image: "busybox:1.37", ports: [{containerPort: 7070}]}]}
+"""
+
 pytestmark = pytest.mark.sandbox
 
 
@@ -103,9 +115,11 @@ def test_an_ordinary_user_sees_one_fault_in_manifests_of_ones_own(tmp_path: Path
 
 def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
     before = offspring()
+    (tmp_path / "twice.yaml").write_text(TWICE)
+    own = ("--manifests", str(SHOP), "--manifests", "twice.yaml")
     with (
         subprocess.Popen(
-            command("--keep", "--fault", "nothing-enforced", "-q"),
+            command("--keep", "--fault", "nothing-enforced", "-q", *own),
             cwd=tmp_path,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -116,7 +130,7 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
     ):
         assert program.stdout is not None
         # Each place is a line, and the line after it is the way there; of two clusters the last counts.
-        ways, place, address = dict[str, str](), "", ""
+        ways, place, address, copies = dict[str, str](), "", "", 0
         for line in program.stdout:
             if line.startswith("    nsenter "):
                 ways[" ".join(place.split()[:2])] = line.strip()
@@ -126,11 +140,13 @@ def test_clusters_that_are_kept_can_be_looked_at(tmp_path: Path) -> None:
             if "until Ctrl-C" in line:
                 break
             place = line
+            copies += line.startswith("  shop/twice") and line.endswith(" listens on 7070\n")
         [meter] = [way for name, way in ways.items() if name.startswith("watch/meter ")][-1:]
         inside = shlex.split(meter.removesuffix(" bash"))
         asked = ["bash", "-c", f"exec 3<>/dev/tcp/{address}/8080 && head -1 <&3"]
         said = subprocess.run([*inside, *asked], capture_output=True, text=True, check=False)
         assert said.stdout == "netaudit demo 8080\n", said.stderr
+        assert copies == 4
         rules = shlex.split(ways["rules of"])
         assert "table " in subprocess.run(rules, capture_output=True, text=True, check=True).stdout
         end(program.pid, signal.SIGINT)
