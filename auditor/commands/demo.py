@@ -19,7 +19,7 @@ from auditor.cluster.saved import FileSource
 from auditor.commands.keeping import keep
 from auditor.commands.recorded import now, stamp
 from auditor.commands.rehearse import audited, fault_named
-from auditor.commands.source import say_problems
+from auditor.commands.source import from_stdin, say_problems
 from auditor.errors import NetauditError, UsageError
 from auditor.model.finding import Agreement
 from auditor.model.options import Options
@@ -72,7 +72,7 @@ async def execute(flags: argparse.Namespace, words: Sequence[str], console: Cons
     is_late = fault is not None and fault.finds is Agreement.LATE
     settle = flags.settle if flags.settle is not None else LATE_SETTLE if is_late else SETTLE
     shown = [str(guides.BEYOND)] if fault else guides.manifests()
-    files = FileSource(flags.manifests or shown, sys.stdin.buffer.read)
+    files = FileSource(flags.manifests or shown, from_stdin)
     # Files that make no sense, and folders that cannot be written, are told before anything is made.
     await _read(files)
     say_problems(files.problems, quiet=flags.quiet)

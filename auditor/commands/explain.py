@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 import msgspec
 from rich.console import Console
 
 from auditor.asking import Question, ask
 from auditor.cluster.garbage import uncollected
-from auditor.commands.source import Input, model_of, read_input, say_problems
+from auditor.commands.source import Input, model_of, read_input, say_problems, stdin_stream
 from auditor.commands.writing import check_files, write
 from auditor.errors import UsageError
 from auditor.evaluate.model import Model
@@ -86,7 +85,7 @@ def _queries(flags: argparse.Namespace) -> AbstractContextManager[BufferedReader
                 why="-f - and --batch - were given",
                 attempt="a file for one of them",
             )
-        return nullcontext(cast("BufferedReader", sys.stdin.buffer))
+        return nullcontext(stdin_stream())
     try:
         return Path(flags.batch).open("rb")
     except OSError as error:

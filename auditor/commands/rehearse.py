@@ -17,7 +17,7 @@ from auditor.assemble import assemble
 from auditor.audit import run_audit
 from auditor.cluster.saved import FileSource
 from auditor.commands.recorded import now, record, stamp, word
-from auditor.commands.source import say_problems
+from auditor.commands.source import from_stdin, say_problems
 from auditor.commands.writing import write
 from auditor.errors import INTERRUPTED, UsageError
 from auditor.flags import Output
@@ -44,7 +44,7 @@ async def rehearse(
 ) -> int:
     """Audit the manifests and write the reports; the exit code is the report's."""
     fault, options = fault_named(options.fault), here(options)
-    files = FileSource(flags.filename, sys.stdin.buffer.read)
+    files = FileSource(flags.filename, from_stdin)
     # Files that make no sense are told before anything is made.
     await files.collect()
     say_problems(files.problems, quiet=flags.quiet)

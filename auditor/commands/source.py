@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import BufferedReader
+from typing import TextIO, cast
 
 from auditor.cluster.saved import read_files
 from auditor.engines import ENGINES, identify_engine
@@ -45,9 +47,23 @@ async def read_input(flags: argparse.Namespace) -> Input:
     return Input(snapshot, context)
 
 
+def from_stdin() -> bytes:
+    """All of standard input; raises UsageError where there is none."""
+    return stdin_stream().read()
+
+
+def stdin_stream() -> BufferedReader:
+    """Standard input; raises UsageError where there is none."""
+    # Python has no stream for it where it was closed, whatever its type says.
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise UsageError("standard input is closed", why="- stands for it", attempt="a file instead of -")
+    return cast("BufferedReader", stream.buffer)
+
+
 def from_files(paths: Sequence[str]) -> Input:
     """Read files and folders; `-` is standard input."""
-    snapshot, problems = read_files(paths, sys.stdin.buffer.read)
+    snapshot, problems = read_files(paths, from_stdin)
     # What was read stays to the end: collecting garbage in it again and again is lost time.
     gc.freeze()
     return Input(snapshot, ", ".join("standard input" if path == "-" else path for path in paths), problems)

@@ -1,4 +1,4 @@
-"""Standard output that is closed, or full: one plain error."""
+"""Standard output that is closed, or full, and standard input that is closed: one plain error."""
 
 from __future__ import annotations
 
@@ -95,3 +95,15 @@ def test_a_voice_without_a_stream_is_heard_by_nobody() -> None:
 
 def test_an_outlet_without_a_stream_is_no_terminal() -> None:
     assert not Outlet(None).isatty()
+
+
+@pytest.mark.parametrize("words", [["predict", "-f", "-"], [*BATCH[:-1], "-"]], ids=" ".join)
+def test_input_that_is_closed_is_told_where_it_is_asked_for(tmp_path: Path, words: list[str]) -> None:
+    code, error = run(tmp_path, words, "<&-")
+
+    assert error.startswith("error: standard input is closed\n  why: - stands for it\n  try: a file instead of -")
+    assert code == 2
+
+
+def test_input_that_is_closed_matters_to_nobody_else(tmp_path: Path) -> None:
+    assert run(tmp_path, PREDICT, "<&- >out.txt") == (0, "")
