@@ -1,10 +1,15 @@
-"""What options take: numbers, times and parts, as argparse wants them read."""
+"""What options take: numbers, times and parts, as argparse wants them read; and options that every command has."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
+ELSEWHERE = """\
+Every option may also be a variable (--fail-on: NETAUDIT_FAIL_ON=medium) or stand in netaudit.toml (fail-on = "medium",
+for one command under [run]) in the working directory or in --config FILE. A flag wins over the variable, the variable
+over the file, the file over the default.
+"""
 UNITS = {"s": 1, "m": 60, "h": 3600}
 LEAST_BUDGET = 90
 """Seconds: below this, cleaning up would leave no time to measure."""
@@ -53,3 +58,12 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """What every command takes: where its options may stand, and how it speaks."""
+    group = parser.add_argument_group("settings", ELSEWHERE)
+    group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
+    group = parser.add_argument_group("messages")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
+    group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")

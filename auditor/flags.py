@@ -13,7 +13,7 @@ from functools import partial
 
 from auditor.errors import UsageError
 from auditor.external import parse_externals
-from auditor.flag_values import at_least, budget, default, fraction, seconds
+from auditor.flag_values import ELSEWHERE, add_settings, at_least, budget, default, fraction, seconds
 from auditor.mode_flags import MODES, check_mode
 from auditor.model.finding import Severity
 from auditor.model.labels import LabelSelector, Operator, Requirement
@@ -29,11 +29,6 @@ netaudit finds out with packets whether a cluster enforces its NetworkPolicies.
 It reads the cluster, predicts who may talk to whom, puts probe pods beside the workloads (never ready, never adopted,
 removed afterwards), tries the connections, and reports every difference. It never changes a policy, nor a workload
 unless --mode inplace asks for agents inside real pods.
-"""
-ELSEWHERE = """\
-Every option may also be a variable (--fail-on: NETAUDIT_FAIL_ON=medium) or stand in netaudit.toml (fail-on = "medium",
-for one command under [run]) in the working directory or in --config FILE. A flag wins over the variable, the variable
-over the file, the file over the default.
 """
 EPILOG = f"""\
 {ELSEWHERE}
@@ -132,11 +127,7 @@ def _shared() -> argparse.ArgumentParser:
         metavar="N",
         help=default("API requests a second", DEFAULTS.rate),
     )
-    group = shared.add_argument_group("settings", ELSEWHERE)
-    group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
-    group = shared.add_argument_group("messages")
-    group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
-    group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")
+    add_settings(shared)
     return shared
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from auditor.errors import UsageError
-from auditor.flag_values import seconds
+from auditor.flag_values import add_settings, seconds
 from auditor.model.options import Mode, Options, Targets, Transport
 
 DEMO = """\
@@ -88,11 +88,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
         help=f"how long a surprise is tried again before it stands; netaudit run takes 45 (default: {SETTLE:g}, and "
         f"{LATE_SETTLE:g} for faults that end by themselves)",
     )
-    group = parser.add_argument_group("settings")
-    group.add_argument("--config", metavar="FILE", help="options, in TOML, instead of those in ./netaudit.toml")
-    group = parser.add_argument_group("messages")
-    group.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
-    group.add_argument("--debug", action="store_true", help="a traceback instead of what, why and try")
+    add_settings(parser)
 
 
 def check_sandbox(flags: argparse.Namespace) -> None:
