@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +31,16 @@ def demo(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.Co
     )
 
 
-def adopt() -> None:
-    """From now on, whoever a process of ours leaves behind becomes our own child: prctl(2), PR_SET_CHILD_SUBREAPER."""
-    assert ctypes.CDLL(None, use_errno=True).prctl(CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+@contextmanager
+def adopting() -> Iterator[None]:
+    """Meanwhile whoever a process of ours leaves behind becomes our own child: prctl(2), PR_SET_CHILD_SUBREAPER."""
+    call = ctypes.CDLL(None, use_errno=True).prctl
+    assert call(CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        # Other tests wait until orphans are gone, and only init asks for the exit codes of all.
+        assert call(CHILD_SUBREAPER, 0, 0, 0, 0) == 0
 
 
 def offspring() -> set[int]:

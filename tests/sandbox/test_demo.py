@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from auditor import guides
-from tests.sandbox.demonstrating import adopt, command, demo, environment, offspring
+from tests.sandbox.demonstrating import adopting, command, demo, environment, offspring
 from tests.sandbox.shellpod import end, wait_until
 
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -39,8 +39,9 @@ pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture(autouse=True)
-def _parent() -> None:
-    adopt()
+def _parent() -> Iterator[None]:
+    with adopting():
+        yield
 
 
 def report(folder: Path, name: str) -> dict[str, Any]:
