@@ -7,31 +7,19 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from auditor.events import ASKED_TO_END, Event, Progressed, StageStarted, Warned
 
 
-class Reporter:
-    """Shows events; used as a context manager around a run."""
+class _Live:
+    """Lines that stand while something goes on, and leave nothing; used as a context manager around it."""
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
-        """Write to `console`, which should be stderr."""
+    def __init__(self, console: Console, *columns: ProgressColumn, quiet: bool) -> None:
         self._console = console
         self._quiet = quiet
-        self._live = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
-        )
-        self._task: TaskID | None = None
-        self._total = 0
+        self._live = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -43,6 +31,24 @@ class Reporter:
     ) -> None:
         """Remove the live line."""
         self._live.stop()
+
+
+class Reporter(_Live):
+    """Shows events; used as a context manager around a run."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        """Write to `console`, which should be stderr."""
+        super().__init__(
+            console,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            quiet=quiet,
+        )
+        self._task: TaskID | None = None
+        self._total = 0
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -72,34 +78,20 @@ class Reporter:
         say(self._console, text)
 
 
-class Chorus:
+class Chorus(_Live):
     """Several runs at once on stderr: a live line for each on a terminal, its warnings and its end otherwise."""
 
     def __init__(self, console: Console, names: Sequence[str], *, quiet: bool) -> None:
         """Show runs of those names on `console`, which should be stderr."""
-        self._console = console
-        self._quiet = quiet
-        self._live = Progress(
+        super().__init__(
+            console,
             SpinnerColumn(finished_text="·"),
             TextColumn("{task.description}"),
             TextColumn("{task.fields[stage]}"),
             TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=quiet or not console.is_terminal,
+            quiet=quiet,
         )
         self._tasks = {name: self._live.add_task(name, total=1, stage="") for name in names}
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove the live lines."""
-        self._live.stop()
 
     def voice(self, name: str) -> Callable[[Event], None]:
         """What takes the events of one of them."""

@@ -8,14 +8,11 @@ import pytest
 
 from reports import fleet_page
 from reports.fleet import Member, fleet
-from tests.browser.opening import CHROMIUM, CONTRASTS, SCHEMES, WIDTHS, Opener, Scheme
+from tests.browser.opening import CONTRASTS, MARKS, SCHEMES, WIDTHS, Opener, Scheme
 from tests.unit.reports.builders import EVIL
 from tests.unit.reports.samples import SAMPLES
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = MARKS
 MEMBERS = [Member(name, f"{name}.html", report) for name, report in SAMPLES.items()]
 GONE = Member("ip-192-168-76-157.eu-west-1.compute.internal", "", None, "connection refused")
 PAGE = fleet_page.render(fleet([*MEMBERS, GONE], "2026-03-05T12:00:00Z"), ["One.", "Two."], "In the end.")

@@ -11,13 +11,10 @@ import pytest
 
 from reports import as_html
 from reports.view import view
-from tests.browser.opening import CHROMIUM, CONTRASTS, SCHEMES, WIDTHS, Opener, Scheme
+from tests.browser.opening import CONTRASTS, MARKS, SCHEMES, WIDTHS, Opener, Scheme
 from tests.unit.reports.samples import SAMPLES, every_agreement, hostile_names, many, nothing_tested
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = MARKS
 
 PAGES = {**SAMPLES, "table-of-50": many(50), "canvas-of-80": many(80)}
 
