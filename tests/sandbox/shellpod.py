@@ -7,14 +7,13 @@ has a name that could be left behind.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,9 +165,10 @@ class Pod:
         """Whether no batch runs: only the first process, its timer and its listeners are left."""
         return not any(line.endswith(" probe") for line in self.processes().values()) and not self.clients()
 
-    def clients(self) -> list[int]:
-        """Pids of attempts under way by a client that is a program of its own."""
-        return [pid for pid, line in self.processes().items() if line.startswith(("nc -n", "nc 192", "socat TCP4:"))]
+    def clients(self, to: str = "") -> list[int]:
+        """Pids of attempts under way (to that address) by a client that is a program of its own."""
+        started = ("nc -n", "nc 192", "socat TCP4:")
+        return [pid for pid, line in self.processes().items() if line.startswith(started) and to in line]
 
     def entering(self) -> tuple[list[str], dict[str, str]]:
         """The words and the environment that start the agent's other half."""
@@ -276,11 +276,17 @@ def bearing(text: str) -> list[int]:
     return found
 
 
-def parent(pid: int) -> int:
-    """The process that started another."""
-    found = re.search(r"^PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    assert found
-    return int(found[1])
+def parents(pids: Iterable[int]) -> set[int]:
+    """The processes that started those of them which still run."""
+    found = set()
+    for pid in pids:
+        with suppress(OSError):
+            found |= {int(line.split()[1]) for line in _status(pid) if line.startswith("PPid:")}
+    return found
+
+
+def _status(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/status").read_text().splitlines()
 
 
 def end(pid: int, number: signal.Signals = signal.SIGKILL) -> None:

@@ -24,7 +24,7 @@ from tests.sandbox.agentstage import (
     SITUATIONS,
     Stage,
 )
-from tests.sandbox.shellpod import Network, end, parent, wait_until
+from tests.sandbox.shellpod import Network, end, parents, wait_until
 from tests.sandbox.strangers import hesitates, overhears, socket_in, speaks, strangers
 
 ATTEMPTS = [
@@ -221,7 +221,7 @@ def test_when_the_agent_is_killed_its_attempts_end_and_the_rest_is_unanswered(st
         process.stdin.flush()
         reader.feed(process.stdout.readline())
         wait_until(lambda: not stage.near.alone(), "a batch under way")
-        for watching in () if watched else {parent(client) for client in stage.near.clients()}:
+        for watching in () if watched else parents(stage.near.clients()):
             end(watching, signal.SIGSTOP)
         [agent] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         end(int(agent))
