@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from probes.agents import text_of
 from probes.placement import AgentSpec
@@ -33,12 +34,16 @@ _NOBODY = (
 )
 
 
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    """Wait for a condition, on a machine of any speed."""
+T = TypeVar("T")
+
+
+def wait_until(holds: Callable[[], T], what: str) -> T:
+    """Wait for a condition, on a machine of any speed; what it was when it held."""
     deadline = time.monotonic() + PATIENCE
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s for this: {what}"
         time.sleep(0.01)
+    return found
 
 
 def _tool(name: str) -> str:

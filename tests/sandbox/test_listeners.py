@@ -83,11 +83,12 @@ def test_an_image_without_tools_says_so_and_measures_nothing(net: Network) -> No
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
 def test_a_client_that_is_killed_or_starved_is_a_fault_and_no_silence(net: Network, blow: signal.Signals) -> None:
     with debian_image("dash", "nc", "socat") as tools, pod(tools, net.near, [80], NONCE) as started:
-        said = started.talk(b"netaudit/1 b1 1 1\n1 192.0.2.2 1001 2.0\nend 1\n")
+        # Time enough to be found and met by a machine that is busy.
+        said = started.talk(b"netaudit/1 b1 1 1\n1 192.0.2.2 1001 6.0\nend 1\n")
         lines = [next(said)]
         # The check of itself comes first and has no place here: its client may end between two looks.
-        wait_until(lambda: started.clients("192.0.2.2"), "the client")
-        end(started.clients("192.0.2.2")[0], blow)
+        client, *_ = wait_until(lambda: started.clients("192.0.2.2"), "the client")
+        end(client, blow)
         lines += said
     [record] = [line for line in lines if line.startswith(b'{"i":1')]
     assert b'"to":0' in record
